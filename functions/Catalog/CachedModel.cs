@@ -1,0 +1,178 @@
+using System.Text.Json.Nodes;
+using Prewarm.Functions.Kubernetes;
+
+namespace Prewarm.Functions.Catalog;
+
+/// <summary>cachedmodels.prewarm.dev/v1alpha1: one manifest in place of the tutorial's five.</summary>
+internal sealed class CachedModel
+{
+    public string? ApiVersion { get; set; }
+    public string? Kind { get; set; }
+    public ObjectMeta Metadata { get; set; } = new();
+    public CachedModelSpec? Spec { get; set; }
+    public CachedModelStatus? Status { get; set; }
+}
+
+internal sealed class CachedModelSpec
+{
+    public SourceSpec Source { get; set; } = new();
+    public CacheSpec Cache { get; set; } = new();
+    public ServingSpec Serving { get; set; } = new();
+    public RolloutSpec Rollout { get; set; } = new();
+}
+
+/// <summary>Where the model's files are uploaded to.</summary>
+internal sealed class SourceSpec
+{
+    /// <summary><c>oss://bucket/prefix</c>.</summary>
+    public string Uri { get; set; } = "";
+
+    /// <summary>OSS endpoint (<c>oss-cn-hangzhou-internal.aliyuncs.com</c>) or the URL of an S3-compatible store.</summary>
+    public string Endpoint { get; set; } = "";
+
+    /// <summary>Secret with the keys <c>fs.oss.accessKeyId</c> and <c>fs.oss.accessKeySecret</c>.</summary>
+    public string? CredentialsSecret { get; set; }
+
+    /// <summary>Auto, Folders (each folder below the prefix is a version) or Flat (the files are the one version).</summary>
+    public string Versions { get; set; } = "Auto";
+
+    public CompleteSpec Complete { get; set; } = new();
+}
+
+/// <summary>When an upload counts as complete.</summary>
+internal sealed class CompleteSpec
+{
+    /// <summary>Auto, Marker, Index, Manifest or Quiet.</summary>
+    public string When { get; set; } = "Auto";
+    public string Marker { get; set; } = "_SUCCESS";
+
+    /// <summary>Seconds without a change before an upload that nothing else completes counts as complete.</summary>
+    public int QuietSeconds { get; set; } = 60;
+    public int StalledAfterMinutes { get; set; } = 60;
+}
+
+internal sealed class CacheSpec
+{
+    /// <summary>Cache workers.</summary>
+    public int Replicas { get; set; } = 2;
+
+    /// <summary>Copies of each file (DataLoad target replicas); null means one per worker.</summary>
+    public int? Copies { get; set; }
+
+    /// <summary>prefer: serve with WarmthUnproven after the limit; require: never serve unproven.</summary>
+    public string Proof { get; set; } = "prefer";
+
+    /// <summary>Seconds a rollout waits for proof of warmth under <c>proof: prefer</c>.</summary>
+    public int WarmTimeoutSeconds { get; set; } = 900;
+    public TierSpec Tier { get; set; } = new();
+    public int KeepVersions { get; set; } = 2;
+    public ExistingDataset? ExistingDataset { get; set; }
+}
+
+internal sealed class TierSpec
+{
+    public string Medium { get; set; } = "SSD";
+    public string VolumeType { get; set; } = "emptyDir";
+    public string Path { get; set; } = "/mnt/ssd0/cache";
+    public string Quota { get; set; } = "50Gi";
+    public string High { get; set; } = "0.95";
+    public string Low { get; set; } = "0.7";
+}
+
+/// <summary>A Dataset that is already there, and the path below its mount that holds the version folders.</summary>
+internal sealed class ExistingDataset
+{
+    public string Name { get; set; } = "";
+    public string Path { get; set; } = "/";
+}
+
+internal sealed class ServingSpec
+{
+    /// <summary>InferenceService name; default: the CachedModel's name.</summary>
+    public string? Name { get; set; }
+
+    /// <summary>The {model} of <c>/v1/models/{model}:predict</c>; default: the CachedModel's name.</summary>
+    public string? ModelName { get; set; }
+
+    /// <summary>ACK or ACKServerless.</summary>
+    public string Platform { get; set; } = "ACK";
+    public string? EciSpecs { get; set; }
+    public string? ReserveEciSpecs { get; set; }
+
+    /// <summary>required, preferred or off: how strongly pods are placed on nodes with the cache (ACK).</summary>
+    public string Affinity { get; set; } = "preferred";
+
+    /// <summary>KServe's predictor as it is; STORAGE_URI is filled in.</summary>
+    public JsonObject? Predictor { get; set; }
+}
+
+internal sealed class RolloutSpec
+{
+    /// <summary>Seconds a new revision has to become Ready before its version is refused.</summary>
+    public int ReadyTimeoutSeconds { get; set; } = 900;
+
+    /// <summary>Seconds one golden prediction may take, the cold start included.</summary>
+    public int GoldenTimeoutSeconds { get; set; } = 600;
+}
+
+internal sealed class CachedModelStatus
+{
+    public string? Phase { get; set; }
+    public long? ObservedGeneration { get; set; }
+    public List<ModelCondition>? Conditions { get; set; }
+    public List<VersionStatus>? Versions { get; set; }
+
+    /// <summary>Name of the version that has the traffic.</summary>
+    public string? Version { get; set; }
+
+    /// <summary>Cached bytes of the newest version, such as <c>3.1GiB/3.1GiB</c>.</summary>
+    public string? Cached { get; set; }
+
+    /// <summary>Warm, Partial, Cold or Unknown: the newest version's warmth.</summary>
+    public string? Warmth { get; set; }
+
+    /// <summary>Who gets which share of the traffic, such as <c>v2 100%</c>.</summary>
+    public string? Traffic { get; set; }
+    public string? Url { get; set; }
+
+    /// <summary>When the model wants to be looked at again though nothing happens; null: only when something does.</summary>
+    public DateTimeOffset? NextLook { get; set; }
+}
+
+/// <summary>meta/v1 Condition.</summary>
+internal sealed class ModelCondition
+{
+    public string Type { get; set; } = "";
+    public string Status { get; set; } = "Unknown";
+    public string Reason { get; set; } = "";
+    public string Message { get; set; } = "";
+    public long? ObservedGeneration { get; set; }
+    public DateTimeOffset? LastTransitionTime { get; set; }
+}
+
+internal sealed class VersionStatus
+{
+    public string Name { get; set; } = "";
+    public string? Digest { get; set; }
+    public int? Files { get; set; }
+    public long? Bytes { get; set; }
+
+    /// <summary>Uploading, Complete, Warming, Warm, Serving, Retired or Refused.</summary>
+    public string State { get; set; } = "Uploading";
+
+    /// <summary>Why the version is in its state, for a person.</summary>
+    public string? Message { get; set; }
+    public string? Dataset { get; set; }
+    public string? DataLoad { get; set; }
+    public string? Revision { get; set; }
+    public DateTimeOffset? CompletedAt { get; set; }
+    public DateTimeOffset? LoadedAt { get; set; }
+    public DateTimeOffset? RolloutStartedAt { get; set; }
+
+    /// <summary>Passed, Failed or None (no golden.jsonl): the answer check of the revision.</summary>
+    public string? Golden { get; set; }
+    public DateTimeOffset? ServingSince { get; set; }
+
+    /// <summary>W3C traceparent of the event that began this version.</summary>
+    public string? Traceparent { get; set; }
+}

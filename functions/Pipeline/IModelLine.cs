@@ -1,0 +1,23 @@
+using Prewarm.Functions.Catalog;
+
+namespace Prewarm.Functions.Pipeline;
+
+/// <summary>The one pipeline that every event leads to: look at a model, decide, act.</summary>
+internal interface IModelLine
+{
+    /// <summary>Observes, plans and applies until this pass has nothing more to do. Calls for one model run one at a time and coalesce; a call returns after a pass that began after it.</summary>
+    Task<LineOutcome> AdvanceAsync(ModelKey model, CancellationToken cancellationToken);
+}
+
+/// <summary>How a pass over one model ended.</summary>
+internal enum LineOutcome
+{
+    /// <summary>Everything that can be done now is done.</summary>
+    Settled,
+
+    /// <summary>The model does not exist (any more).</summary>
+    Gone,
+
+    /// <summary>Something answered with a passing failure; ask again later.</summary>
+    Transient,
+}
