@@ -1,0 +1,44 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Prewarm.Functions.Warm;
+
+/// <summary>Deterministic names within Fluid's limits, so that a duplicate is the same object and not a second one.</summary>
+internal static class FluidNames
+{
+    /// <summary>Fluid appends <c>-jindofs-worker</c> for a StatefulSet whose pods must stay below 63 characters.</summary>
+    public const int MaxDatasetName = 37;
+
+    /// <summary>The Helm release <c>{name}-loader</c> has at most 53 characters.</summary>
+    public const int MaxDataLoadName = 46;
+
+    private const int DigestLength = 10;
+
+    /// <summary>Name of the Dataset and JindoRuntime of one version: DNS-1035, at most 37 characters.</summary>
+    public static string Dataset(string model, string digest) =>
+        $"{Stem(model, MaxDatasetName - DigestLength - 1)}-{digest[..DigestLength]}";
+
+    /// <summary>Name of the DataLoad of a Dataset.</summary>
+    public static string DataLoad(string dataset) => $"{dataset}-load";
+
+    /// <summary>Name of the mount inside the Dataset: <c>pvc://dataset/{mount}</c>.</summary>
+    public static string Mount(string model) => Stem(model, 32);
+
+    private static string Stem(string model, int max)
+    {
+        var dns = model.Replace('.', '-').ToLowerInvariant();
+        if (dns.Length == 0 || !char.IsAsciiLetterLower(dns[0]))
+        {
+            dns = "m-" + dns;
+        }
+
+        if (dns.Length <= max && string.Equals(dns, model, StringComparison.Ordinal))
+        {
+            return dns;
+        }
+
+        // What was cut or changed comes back as a hash, so that two models never share a name.
+        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(model)))[..6];
+        return $"{dns[..Math.Min(dns.Length, max - 7)].TrimEnd('-')}-{hash}";
+    }
+}
