@@ -1,0 +1,52 @@
+using Prewarm.Functions.Kubernetes;
+
+namespace Prewarm.Functions.Catalog;
+
+/// <summary>The marks on everything Prewarm makes, and the check before it touches what is already there.</summary>
+internal static class Ownership
+{
+    public const string ModelLabel = "prewarm.dev/model";
+    public const string VersionLabel = "prewarm.dev/version";
+    public const string ManagedByLabel = "app.kubernetes.io/managed-by";
+    public const string DigestAnnotation = "prewarm.dev/digest";
+    public const string Finalizer = "prewarm.dev/cleanup";
+
+    /// <summary>Field managers: one per writer, spec and status apart.</summary>
+    public const string Manager = "prewarm";
+    public const string StatusManager = "prewarm-status";
+    public const string FinalizerManager = "prewarm-finalizer";
+
+    public static string Selector(string model) => $"{ModelLabel}={LabelValue(model)},{ManagedByLabel}=prewarm";
+
+    public static ObjectMeta Meta(CachedModel model, string name, string version, string digest) => new()
+    {
+        Name = name,
+        Namespace = model.Metadata.Namespace,
+        Labels = new()
+        {
+            [ModelLabel] = LabelValue(model.Metadata.Name!),
+            [VersionLabel] = LabelValue(version),
+            [ManagedByLabel] = "prewarm",
+        },
+        Annotations = new() { [DigestAnnotation] = digest },
+        OwnerReferences =
+        [
+            new()
+            {
+                ApiVersion = "prewarm.dev/v1alpha1", Kind = "CachedModel", Name = model.Metadata.Name!, Uid = model.Metadata.Uid!,
+                Controller = true, BlockOwnerDeletion = false,
+            },
+        ],
+    };
+
+    /// <summary>True when the object was made for this very CachedModel (by owner uid).</summary>
+    public static bool Owns(CachedModel model, ObjectMeta meta) =>
+        meta.OwnerReferences?.Exists(o => string.Equals(o.Uid, model.Metadata.Uid, StringComparison.Ordinal)) == true;
+
+    /// <summary>A text as a label value: at most 63 of [A-Za-z0-9._-], beginning and ending with an alphanumeric.</summary>
+    public static string LabelValue(string text)
+    {
+        var chars = text.Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' ? c : '-').Take(63).ToArray();
+        return new string(chars).Trim('-', '_', '.');
+    }
+}

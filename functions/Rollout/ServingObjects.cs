@@ -1,0 +1,108 @@
+using System.Text.Json.Nodes;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Warm;
+
+namespace Prewarm.Functions.Rollout;
+
+/// <summary>Builds the InferenceService that serves one version from its cache, for both of the tutorial's platforms.</summary>
+internal static class ServingObjects
+{
+    public const string TagRouting = "serving.kserve.io/enable-tag-routing";
+    public const string StopAnnotation = "serving.kserve.io/stop";
+    private const string Gpu = "nvidia.com/gpu";
+
+    /// <param name="canary">Traffic share of the newest revision in percent; null = all (KServe's own reading of an absent field).</param>
+    /// <param name="stopped">True takes the whole service away: there is no older version to fall back to.</param>
+    public static InferenceService Service(CachedModel model, string version, string digest, string dataset, int? canary, bool stopped)
+    {
+        var serving = model.Spec!.Serving;
+        var meta = Ownership.Meta(model, model.ServiceName(), version, digest);
+        meta.Annotations![TagRouting] = "true";
+        if (stopped)
+        {
+            meta.Annotations[StopAnnotation] = "true";
+        }
+
+        var serverless = string.Equals(serving.Platform, "ACKServerless", StringComparison.Ordinal);
+        if (serverless)
+        {
+            meta.Labels!["alibabacloud.com/fluid-sidecar-target"] = "eci";
+            Set(meta.Annotations, "k8s.aliyun.com/eci-use-specs", serving.EciSpecs);
+            Set(meta.Annotations, "knative.aliyun.com/reserve-instance-eci-use-specs", serving.ReserveEciSpecs ?? serving.EciSpecs);
+        }
+        else if (!string.Equals(serving.Affinity, "off", StringComparison.Ordinal))
+        {
+            // KServe copies labels to the pods; Fluid's webhook places pods that carry these.
+            meta.Labels!["fuse.serverful.fluid.io/inject"] = "true";
+            if (string.Equals(serving.Affinity, "required", StringComparison.Ordinal))
+            {
+                meta.Labels[$"fluid.io/dataset.{dataset}.sched"] = "required";
+            }
+        }
+
+        return new()
+        {
+            ApiVersion = ServingKinds.InferenceServices.ApiVersion,
+            Kind = ServingKinds.InferenceServices.Kind,
+            Metadata = meta,
+            Spec = new() { Predictor = Predictor(model, dataset, canary, serverless) },
+        };
+    }
+
+    private static JsonObject Predictor(CachedModel model, string dataset, int? canary, bool serverless)
+    {
+        var predictor = model.Spec!.Serving.Predictor?.DeepClone() as JsonObject ?? [];
+        predictor.Remove("canaryTrafficPercent");
+        if (canary is { } percent)
+        {
+            predictor["canaryTrafficPercent"] = percent;
+        }
+
+        predictor["minReplicas"] ??= 0;
+        predictor["timeout"] ??= 600;
+        if (predictor["containers"] is not JsonArray containers || containers.Count == 0)
+        {
+            predictor["containers"] = containers = [new JsonObject { ["name"] = "kserve-container" }];
+        }
+
+        if (containers[0] is JsonObject container)
+        {
+            var env = container["env"] as JsonArray;
+            if (env is null)
+            {
+                container["env"] = env = [];
+            }
+
+            Env(env, "STORAGE_URI", $"pvc://{dataset}/{FluidNames.Mount(model.Metadata.Name!)}", overwrite: true);
+            Env(env, "MODEL_NAME", model.ModelName(), overwrite: false);
+            if (serverless && container["resources"] is JsonObject resources)
+            {
+                (resources["limits"] as JsonObject)?.Remove(Gpu);
+                (resources["requests"] as JsonObject)?.Remove(Gpu);
+            }
+        }
+
+        return predictor;
+    }
+
+    private static void Env(JsonArray env, string name, string value, bool overwrite)
+    {
+        var entry = env.OfType<JsonObject>().FirstOrDefault(e => (string?)e["name"] == name);
+        if (entry is null)
+        {
+            env.Add((JsonNode)new JsonObject { ["name"] = name, ["value"] = value });
+        }
+        else if (overwrite)
+        {
+            entry["value"] = value;
+        }
+    }
+
+    private static void Set(Dictionary<string, string> map, string key, string? value)
+    {
+        if (!string.IsNullOrEmpty(value))
+        {
+            map[key] = value;
+        }
+    }
+}

@@ -1,0 +1,94 @@
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
+
+namespace Prewarm.Functions.Warm;
+
+/// <summary>Builds the Dataset, JindoRuntime and DataLoad of one version, field by field as the tutorial has them, with only our fields set.</summary>
+internal static class WarmObjects
+{
+    public static Dataset Dataset(CachedModel model, string name, string versionPrefix, string version, string digest)
+    {
+        var source = model.Spec!.Source;
+        var location = model.Location()!;
+        var mount = FluidNames.Mount(model.Metadata.Name!);
+        return new()
+        {
+            ApiVersion = FluidKinds.Datasets.ApiVersion,
+            Kind = FluidKinds.Datasets.Kind,
+            Metadata = Ownership.Meta(model, name, version, digest),
+            Spec = new()
+            {
+                Mounts =
+                [
+                    new()
+                    {
+                        MountPoint = $"oss://{location.Bucket}/{versionPrefix.TrimEnd('/')}",
+                        Name = mount,
+                        Path = "/" + mount,
+                        Options = new() { ["fs.oss.endpoint"] = source.Endpoint },
+                        EncryptOptions = source.CredentialsSecret is { Length: > 0 } secret
+                            ? [Encrypted(secret, SourceSecret.IdKey), Encrypted(secret, SourceSecret.SecretKey)]
+                            : null,
+                    },
+                ],
+                AccessModes = ["ReadOnlyMany"],
+                Placement = "Shared",
+            },
+        };
+    }
+
+    public static JindoRuntime Runtime(CachedModel model, string name, string version, string digest)
+    {
+        var cache = model.Spec!.Cache;
+        return new()
+        {
+            ApiVersion = FluidKinds.JindoRuntimes.ApiVersion,
+            Kind = FluidKinds.JindoRuntimes.Kind,
+            Metadata = Ownership.Meta(model, name, version, digest),
+            Spec = new()
+            {
+                Replicas = cache.Replicas,
+                Tieredstore = new()
+                {
+                    Levels =
+                    [
+                        new()
+                        {
+                            Mediumtype = cache.Tier.Medium,
+                            VolumeType = cache.Tier.VolumeType,
+                            Path = cache.Tier.Path,
+                            Quota = cache.Tier.Quota,
+                            High = cache.Tier.High,
+                            Low = cache.Tier.Low,
+                        },
+                    ],
+                },
+                Fuse = new()
+                {
+                    Properties = new() { ["fs.jindofsx.data.cache.enable"] = "true" },
+                    Args = ["-okernel_cache", "-oro", "-oattr_timeout=7200", "-oentry_timeout=7200", "-ometrics_port=9089"],
+                    CleanPolicy = "OnDemand",
+                },
+            },
+        };
+    }
+
+    public static DataLoad Load(CachedModel model, string dataset, string version, string digest) => new()
+    {
+        ApiVersion = FluidKinds.DataLoads.ApiVersion,
+        Kind = FluidKinds.DataLoads.Kind,
+        Metadata = Ownership.Meta(model, FluidNames.DataLoad(dataset), version, digest),
+        Spec = new()
+        {
+            Dataset = new() { Name = dataset, Namespace = model.Metadata.Namespace },
+            // Objects uploaded after the mount are unseen without it.
+            LoadMetadata = true,
+            Target = [new() { Path = "/" + FluidNames.Mount(model.Metadata.Name!), Replicas = Copies(model) }],
+        },
+    };
+
+    public static int Copies(CachedModel model) => model.Spec!.Cache.Copies ?? model.Spec.Cache.Replicas;
+
+    private static EncryptOption Encrypted(string secret, string key) =>
+        new() { Name = key, ValueFrom = new() { SecretKeyRef = new() { Name = secret, Key = key } } };
+}
