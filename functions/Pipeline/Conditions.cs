@@ -1,0 +1,29 @@
+using Prewarm.Functions.Catalog;
+
+namespace Prewarm.Functions.Pipeline;
+
+/// <summary>Collects a pass's conditions; a transition time moves only when a status does.</summary>
+internal sealed class Conditions(IReadOnlyList<ModelCondition> before, long? generation, DateTimeOffset now)
+{
+    private readonly List<ModelCondition> _list = [];
+
+    public List<ModelCondition> Build() => _list;
+
+    public void Set(string type, bool? status, string reason, string message)
+    {
+        var text = status switch { true => "True", false => "False", null => "Unknown" };
+        var old = before.FirstOrDefault(c => c.Type == type);
+        _list.Add(new()
+        {
+            Type = type,
+            Status = text,
+            Reason = reason,
+            Message = message,
+            ObservedGeneration = generation,
+            LastTransitionTime = old?.Status == text ? old.LastTransitionTime : Seconds(now),
+        });
+    }
+
+    /// <summary>Kubernetes stores times in whole seconds; writing more would differ at every pass.</summary>
+    public static DateTimeOffset Seconds(DateTimeOffset time) => DateTimeOffset.FromUnixTimeSeconds(time.ToUnixTimeSeconds());
+}

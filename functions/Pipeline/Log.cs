@@ -1,0 +1,20 @@
+using Microsoft.Extensions.Logging;
+using Prewarm.Functions.Catalog;
+
+namespace Prewarm.Functions.Pipeline;
+
+/// <summary>Event ids 600–699.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(600, LogLevel.Information, "{Model}: phase {Before} -> {After}")]
+    public static partial void PhaseChanged(ILogger logger, ModelKey model, string before, string after);
+
+    [LoggerMessage(601, LogLevel.Information, "{Model}: DataLoad {Load} started")]
+    public static partial void LoadStarted(ILogger logger, ModelKey model, string load);
+
+    [LoggerMessage(602, LogLevel.Warning, "{Model}: will look again: {Message}")]
+    public static partial void PassDeferred(ILogger logger, ModelKey model, string message);
+
+    [LoggerMessage(603, LogLevel.Error, "{Model}: the API server refused ({Reason}): {Message}")]
+    public static partial void PassRefused(ILogger logger, ModelKey model, string reason, string message);
+}

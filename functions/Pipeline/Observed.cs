@@ -1,0 +1,46 @@
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Rollout;
+using Prewarm.Functions.Upload;
+using Prewarm.Functions.Warm;
+
+namespace Prewarm.Functions.Pipeline;
+
+/// <summary>Everything one pass reads before it decides. Lists hold only objects labelled for this model.</summary>
+internal sealed record Observed(CachedModel Model)
+{
+    public UploadObservation? Uploads { get; init; }
+    public IReadOnlyList<Dataset> Datasets { get; init; } = [];
+    public IReadOnlyList<JindoRuntime> Runtimes { get; init; } = [];
+    public IReadOnlyList<DataLoad> Loads { get; init; } = [];
+    public InferenceService? Service { get; init; }
+
+    /// <summary>The revision that <c>components.predictor.latestCreatedRevision</c> names.</summary>
+    public Revision? Revision { get; init; }
+}
+
+/// <summary>What one pass does, in order, and the status it leaves.</summary>
+internal sealed record LinePlan(IReadOnlyList<LineAction> Actions, CachedModelStatus Status);
+
+internal abstract record LineAction
+{
+    public sealed record Finalize(bool Present) : LineAction;
+
+    public sealed record ApplyDataset(Dataset Dataset) : LineAction;
+
+    public sealed record ApplyRuntime(JindoRuntime Runtime) : LineAction;
+
+    public sealed record ApplyLoad(DataLoad Load) : LineAction;
+
+    public sealed record ApplyService(InferenceService Service) : LineAction;
+
+    /// <summary>Ask the version's golden questions through <paramref name="Url"/>; the verdict goes into the version's status.</summary>
+    public sealed record Prove(string Version, string Url, string GoldenKey) : LineAction;
+
+    public sealed record DeleteService(string Name, string? Uid) : LineAction;
+
+    public sealed record DeleteLoad(string Name, string? Uid) : LineAction;
+
+    public sealed record DeleteDataset(string Name, string? Uid) : LineAction;
+
+    public sealed record DeleteRuntime(string Name, string? Uid) : LineAction;
+}

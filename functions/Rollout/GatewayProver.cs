@@ -1,0 +1,94 @@
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Prewarm.Functions.Rollout;
+
+/// <summary>Proves a revision through the mesh gateway, with the revision's tag host as Host.</summary>
+internal sealed class GatewayProver(HttpClient http, Uri gateway, TimeProvider time) : IRevisionProver
+{
+    private const int MaxLines = 100;
+    private const int MaxAnswer = 4 << 20;
+
+    public async Task<(bool Passed, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        var lines = Encoding.UTF8.GetString(golden).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        if (lines.Length is 0 or > MaxLines)
+        {
+            return (false, $"golden.jsonl has {lines.Length} lines: write 1 to {MaxLines}");
+        }
+
+        for (var i = 0; i < lines.Length; i++)
+        {
+            JsonObject? question;
+            try
+            {
+                question = JsonNode.Parse(lines[i]) as JsonObject;
+            }
+            catch (JsonException)
+            {
+                question = null;
+            }
+
+            if (question?["request"] is not { } request || (question["expect"] ?? question["expected"] ?? question["response"]) is not { } expected)
+            {
+                return (false, $"golden.jsonl line {i + 1} is not {{\"request\": …, \"expect\": …}}");
+            }
+
+            var path = (string?)question["path"] ?? $"/v1/models/{Uri.EscapeDataString(modelName)}:predict";
+            var (status, answer) = await AskAsync(revision, path, request.ToJsonString(), timeout, cancellationToken);
+            if (status != HttpStatusCode.OK)
+            {
+                return (false, $"golden.jsonl line {i + 1}: {answer}");
+            }
+
+            if (!GoldenMatch.Contains(Parse(answer), expected))
+            {
+                return (false, $"golden.jsonl line {i + 1}: expected {Short(expected.ToJsonString())}, got {Short(answer)}");
+            }
+        }
+
+        return (true, $"{lines.Length} golden predictions passed");
+    }
+
+    private async Task<(HttpStatusCode Status, string Answer)> AskAsync(Uri revision, string path, string body, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        using var deadline = new CancellationTokenSource(timeout, time);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(gateway, path));
+        request.Headers.Host = revision.Authority;
+        request.Content = new StringContent(body, Encoding.UTF8, "application/json");
+        try
+        {
+            using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, linked.Token);
+            await using var stream = await response.Content.ReadAsStreamAsync(linked.Token);
+            var buffer = new byte[MaxAnswer];
+            var length = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, linked.Token);
+            var text = Encoding.UTF8.GetString(buffer, 0, length);
+            return response.StatusCode == HttpStatusCode.OK ? (HttpStatusCode.OK, text) : (response.StatusCode, $"answered {(int)response.StatusCode}: {Short(text)}");
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested)
+        {
+            return (HttpStatusCode.GatewayTimeout, $"no answer within {timeout.TotalSeconds} s");
+        }
+        catch (HttpRequestException e)
+        {
+            return (HttpStatusCode.BadGateway, $"the gateway {gateway} cannot be reached: {e.Message}");
+        }
+    }
+
+    private static JsonNode? Parse(string text)
+    {
+        try
+        {
+            return JsonNode.Parse(text);
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static string Short(string text) => text.Length <= 200 ? text : text[..200] + "…";
+}
