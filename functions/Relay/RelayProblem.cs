@@ -1,0 +1,22 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Prewarm.Functions.Relay;
+
+/// <summary>The body of every answer that the relay gives in place of the model; <c>error</c> is KServe's own member for it.</summary>
+internal sealed record RelayProblem(string Error)
+{
+    public IReadOnlyList<string>? Models { get; init; }
+    public IReadOnlyList<string>? Candidates { get; init; }
+    public string? Phase { get; init; }
+    public string? Message { get; init; }
+    public string? Cause { get; init; }
+}
+
+/// <summary>Answer of GET /v1/models.</summary>
+internal sealed record RelayModelList(IReadOnlyList<string> Models);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(RelayProblem))]
+[JsonSerializable(typeof(RelayModelList))]
+internal sealed partial class RelayJsonContext : JsonSerializerContext;
