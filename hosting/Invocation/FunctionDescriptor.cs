@@ -1,0 +1,121 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing.Patterns;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Microsoft.Azure.Functions.Worker;
+
+/// <summary>One function as its attributes describe it, read once when its type is registered.</summary>
+public sealed class FunctionDescriptor
+{
+    private readonly MethodInvoker _invoker;
+    private readonly Func<FunctionContext, HttpContext, object?>[] _arguments;
+    private readonly Type _type;
+
+    private FunctionDescriptor(
+        Type type, MethodInfo method, string name, HttpTriggerAttribute trigger, string requestName, Func<FunctionContext, HttpContext, object?>[] arguments)
+    {
+        _type = type;
+        _invoker = MethodInvoker.Create(method);
+        _arguments = arguments;
+        IsStatic = method.IsStatic;
+        Name = name;
+        Route = trigger.Route;
+        Methods = trigger.Methods ?? [];
+        AuthLevel = trigger.AuthLevel;
+        RequestName = requestName;
+        EntryPoint = $"{type.FullName}.{method.Name}";
+        Metadata = method.GetCustomAttributes(inherit: true);
+    }
+
+    /// <value>The function's name.</value>
+    public string Name { get; }
+
+    /// <value>Route template below the prefix; null means the name.</value>
+    public string? Route { get; }
+
+    /// <value>HTTP methods as written; empty means all.</value>
+    public IReadOnlyList<string> Methods { get; }
+
+    /// <value>The key the Functions host asks for.</value>
+    public AuthorizationLevel AuthLevel { get; }
+
+    /// <value>Name of the parameter that takes the request.</value>
+    public string RequestName { get; }
+
+    internal string EntryPoint { get; }
+
+    internal bool IsStatic { get; }
+
+    /// <value>The method's attributes: the endpoint's metadata, so that routing applies IRequestSizeLimitMetadata.</value>
+    internal IReadOnlyList<object> Metadata { get; }
+
+    internal object? Invoke(FunctionContext context, HttpContext http)
+    {
+        var instance = IsStatic ? null : context.InstanceServices.GetRequiredService(_type);
+        var arguments = new object?[_arguments.Length];
+        for (var i = 0; i < arguments.Length; i++)
+        {
+            arguments[i] = _arguments[i](context, http);
+        }
+
+        return _invoker.Invoke(instance, arguments.AsSpan());
+    }
+
+    internal static IEnumerable<FunctionDescriptor> Of(
+        [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicMethods)] Type type)
+    {
+        foreach (var method in type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static))
+        {
+            if (method.GetCustomAttribute<FunctionAttribute>() is { } function)
+            {
+                yield return Describe(type, method, function.Name);
+            }
+        }
+    }
+
+    private static FunctionDescriptor Describe(Type type, MethodInfo method, string name)
+    {
+        var parameters = method.GetParameters();
+        var request = Array.Find(parameters, p => p.GetCustomAttribute<HttpTriggerAttribute>() is not null)
+            ?? throw Refuse(name, "needs a parameter with [HttpTrigger]; other triggers are not supported");
+        var trigger = request.GetCustomAttribute<HttpTriggerAttribute>()!;
+        CheckReturnType(name, method.ReturnType);
+
+        var routeValues = RoutePatternFactory.Parse(trigger.Route ?? name).Parameters.Select(p => p.Name)
+            .ToHashSet(StringComparer.OrdinalIgnoreCase);
+        var arguments = parameters.Select(p => Binder(name, p, routeValues)).ToArray();
+        return new(type, method, name, trigger, request.Name!, arguments);
+    }
+
+    private static Func<FunctionContext, HttpContext, object?> Binder(string function, ParameterInfo parameter, HashSet<string> routeValues)
+    {
+        var key = parameter.Name!;
+        return parameter.ParameterType switch
+        {
+            var t when t == typeof(HttpRequest) => static (_, http) => http.Request,
+            var t when t == typeof(FunctionContext) => static (context, _) => context,
+            var t when t == typeof(CancellationToken) => static (context, _) => context.CancellationToken,
+            var t when t == typeof(string) && routeValues.Contains(key) => (_, http) => http.Request.RouteValues[key] as string,
+            var t => throw Refuse(function, $"has a parameter '{t.Name} {key}' that cannot be bound: use HttpRequest, FunctionContext, CancellationToken, or a string named in the route"),
+        };
+    }
+
+    private static void CheckReturnType(string name, Type type)
+    {
+        // A Task<T> is not covariant: reading the result of any other T would take reflection on every request.
+        if (type.IsGenericType && typeof(Task).IsAssignableFrom(type)
+            && type.GenericTypeArguments[0] is var result && result != typeof(IResult) && typeof(IResult).IsAssignableFrom(result))
+        {
+            throw Refuse(name, $"returns Task<{result.Name}>: return Task<IResult>");
+        }
+
+        if (type == typeof(ValueTask) || (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(ValueTask<>)))
+        {
+            throw Refuse(name, "returns a ValueTask: return a Task");
+        }
+    }
+
+    private static InvalidOperationException Refuse(string function, string why) => new($"Function '{function}' {why}.");
+}

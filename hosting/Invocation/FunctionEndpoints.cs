@@ -1,0 +1,126 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Azure.Functions.Worker.Middleware;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Microsoft.Azure.Functions.Worker.Invocation;
+
+/// <summary>Maps functions to routes and runs them.</summary>
+internal static class FunctionEndpoints
+{
+    public static void Map(
+        WebApplication app,
+        IReadOnlyList<FunctionDescriptor> functions,
+        string prefix,
+        IEnumerable<Func<FunctionExecutionDelegate, FunctionExecutionDelegate>> middleware,
+        ListenOptions listen)
+    {
+        var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Functions.Host");
+        var pipeline = middleware.Reverse().Aggregate<Func<FunctionExecutionDelegate, FunctionExecutionDelegate>, FunctionExecutionDelegate>(
+            InvokeFunctionAsync, (next, step) => step(next));
+
+        foreach (var descriptor in functions)
+        {
+            var function = new RoutedFunction(descriptor);
+            var pattern = string.Join('/', new[] { prefix.Trim('/'), (descriptor.Route ?? descriptor.Name).TrimStart('/') }.Where(s => s.Length > 0));
+            RequestDelegate handle = http => HandleAsync(http, function, pipeline, listen, logger);
+            var endpoint = descriptor.Methods.Count == 0
+                ? app.Map("/" + pattern, handle)
+                : app.MapMethods("/" + pattern, descriptor.Methods.Select(m => m.ToUpperInvariant()), handle);
+            endpoint.WithDisplayName(descriptor.Name).WithMetadata([.. descriptor.Metadata]);
+        }
+
+        if (listen.CustomHandler)
+        {
+            // The Functions host asks "/" every 25 ms until anything answers, and again later: before any catch-all of the app.
+            app.MapGet("/", (RequestDelegate)(static _ => Task.CompletedTask)).WithOrder(-1);
+        }
+
+        app.Lifetime.ApplicationStarted.Register(() =>
+        {
+            foreach (var address in app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses)
+            {
+                Log.Listening(logger, address);
+            }
+
+            Log.Serving(logger, string.Join(", ", functions.Select(f => f.Name)));
+        });
+    }
+
+    private static async Task HandleAsync(
+        HttpContext http, RoutedFunction function, FunctionExecutionDelegate pipeline, ListenOptions listen, ILogger logger)
+    {
+        // Kestrel finds out only when the body is read; a function that reads late or never should answer 413 all the same.
+        if (http.Request.ContentLength > http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize)
+        {
+            http.Response.StatusCode = StatusCodes.Status413PayloadTooLarge;
+            return;
+        }
+
+        var context = new HttpFunctionContext(http, function, InvocationId(http.Request, listen));
+        try
+        {
+            await pipeline(context);
+            if (context.Result is IResult result)
+            {
+                await result.ExecuteAsync(http);
+            }
+        }
+        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        {
+            Log.CallerGone(logger, function.Name, context.InvocationId);
+        }
+        catch (BadHttpRequestException e) when (!http.Response.HasStarted)
+        {
+            Log.BadRequest(logger, function.Name, context.InvocationId, e.StatusCode, e.Message);
+            http.Response.Clear();
+            http.Response.StatusCode = e.StatusCode;
+        }
+        catch (Exception e) when (!http.Response.HasStarted)
+        {
+            Log.Failed(logger, function.Name, context.InvocationId, e);
+            http.Response.Clear();
+            http.Response.StatusCode = StatusCodes.Status500InternalServerError;
+        }
+        catch (Exception e)
+        {
+            // Too late for a status: a cut connection is the only honest end of a half-written answer.
+            Log.Failed(logger, function.Name, context.InvocationId, e);
+            http.Abort();
+        }
+    }
+
+    private static async Task InvokeFunctionAsync(FunctionContext context)
+    {
+        var invocation = (HttpFunctionContext)context;
+        var returned = ((RoutedFunction)context.FunctionDefinition).Descriptor.Invoke(context, context.GetHttpContext()!);
+        if (returned is Task task)
+        {
+            await task;
+            returned = (task as Task<IResult>)?.Result;
+        }
+
+        invocation.Result = returned;
+    }
+
+    // Only the Functions host may name an invocation; anyone else's header is ignored.
+    private static string InvocationId(HttpRequest request, ListenOptions listen)
+    {
+        if (listen.CustomHandler)
+        {
+            foreach (var header in (ReadOnlySpan<string>)["X-Azure-Functions-InvocationId", "x-ms-invocation-id"])
+            {
+                if (request.Headers[header] is [{ Length: > 0 } id])
+                {
+                    return id;
+                }
+            }
+        }
+
+        return Guid.NewGuid().ToString();
+    }
+}

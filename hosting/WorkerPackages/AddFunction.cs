@@ -1,0 +1,10 @@
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Takes the place of hosting's registration when the app is compiled against Microsoft's worker packages
+/// (-p:UseAzureFunctionsWorker=true): their source generator finds the functions by itself.</summary>
+internal static class FunctionServiceCollectionExtensions
+{
+    public static IServiceCollection AddFunction<T>(this IServiceCollection services)
+        where T : class
+        => services;
+}
