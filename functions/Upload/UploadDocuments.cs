@@ -1,0 +1,102 @@
+using System.Text.Json;
+
+namespace Prewarm.Functions.Upload;
+
+/// <summary>What an index or a manifest demands: full keys, with the size where it names one; or the fault that makes it unusable.</summary>
+internal sealed record UploadDemand(IReadOnlyList<(string Key, long? Size)> Files, string? Fault);
+
+/// <summary>Reads Hugging Face's <c>*.index.json</c> and Prewarm's <c>manifest.json</c>.</summary>
+internal static class UploadDocuments
+{
+    /// <summary>Bytes; the index of a model with a thousand shards is a few MiB.</summary>
+    public const int MaxBytes = 16 * 1024 * 1024;
+
+    public static bool IsIndex(string key) => key.EndsWith(".index.json", StringComparison.Ordinal);
+
+    /// <summary><c>{"weight_map":{tensor: file}}</c>; the files lie beside the index.</summary>
+    public static UploadDemand ReadIndex(string key, ReadOnlyMemory<byte> json)
+    {
+        var folder = key[..(key.LastIndexOf('/') + 1)];
+        return Read(key, json, root =>
+        {
+            if (!root.TryGetProperty("weight_map", out var map) || map.ValueKind != JsonValueKind.Object)
+            {
+                return Faulty($"{key} has no weight_map");
+            }
+
+            var files = new SortedSet<string>(StringComparer.Ordinal);
+            foreach (var tensor in map.EnumerateObject())
+            {
+                if (tensor.Value.ValueKind != JsonValueKind.String)
+                {
+                    return Faulty($"{key}: the weight_map entry {tensor.Name} is not a file name");
+                }
+
+                files.Add(tensor.Value.GetString()!);
+            }
+
+            if (files.Count == 0)
+            {
+                return Faulty($"{key} has an empty weight_map");
+            }
+
+            var outside = files.FirstOrDefault(LeavesFolder);
+            return outside is null
+                ? new([.. files.Select(f => (folder + f, (long?)null))], null)
+                : Faulty($"{key} names \"{outside}\", which lies outside its folder");
+        });
+    }
+
+    /// <summary><c>{"files":[{"path","size"}]}</c>; paths are relative to the version's folder.</summary>
+    public static UploadDemand ReadManifest(string key, ReadOnlyMemory<byte> json)
+    {
+        var folder = key[..(key.LastIndexOf('/') + 1)];
+        return Read(key, json, root =>
+        {
+            if (!root.TryGetProperty("files", out var list) || list.ValueKind != JsonValueKind.Array || list.GetArrayLength() == 0)
+            {
+                return Faulty($"{key} has no list of files");
+            }
+
+            var files = new List<(string, long?)>();
+            foreach (var file in list.EnumerateArray())
+            {
+                if (file.ValueKind != JsonValueKind.Object
+                    || !file.TryGetProperty("path", out var path) || path.ValueKind != JsonValueKind.String
+                    || !file.TryGetProperty("size", out var size) || size.ValueKind != JsonValueKind.Number || !size.TryGetInt64(out var bytes))
+                {
+                    return Faulty($"{key}: every file needs a path and a size in bytes");
+                }
+
+                var name = path.GetString()!;
+                if (LeavesFolder(name))
+                {
+                    return Faulty($"{key} names \"{name}\", which lies outside its folder");
+                }
+
+                files.Add((folder + name, bytes));
+            }
+
+            return new(files, null);
+        });
+    }
+
+    private static bool LeavesFolder(string path) =>
+        path.Length == 0 || path[0] == '/' || path.Contains('\\') || path.Split('/').Any(s => s is "" or "." or "..");
+
+    private static UploadDemand Faulty(string fault) => new([], fault);
+
+    private static UploadDemand Read(string key, ReadOnlyMemory<byte> json, Func<JsonElement, UploadDemand> read)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            return document.RootElement.ValueKind == JsonValueKind.Object ? read(document.RootElement) : Faulty($"{key} is not a JSON object");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            // InvalidOperationException: a string with an unpaired surrogate.
+            return Faulty($"{key} is not readable JSON");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+using Prewarm.Functions.Catalog;
+
+namespace Prewarm.Functions.Upload;
+
+/// <summary>
+/// Judges a listing. Pure: the same listing at the same time gives the same verdict, in whatever order it was listed.
+/// <list type="number">
+/// <item>split the listing into versions;</item>
+/// <item>refuse what can never work: unusable keys, faulty index or manifest;</item>
+/// <item>wait for open multipart uploads, up to the stall limit;</item>
+/// <item>ask marker, manifest, index or quiet, whichever <c>complete.when</c> allows;</item>
+/// <item>what is not complete says what is missing and when time alone may change that.</item>
+/// </list>
+/// </summary>
+internal static class UploadPlanner
+{
+    public const string FlatName = "flat";
+    private const string Manifest = "manifest.json";
+    private const string Golden = "golden.jsonl";
+
+    /// <summary>The small files whose content <see cref="Plan"/> wants to know.</summary>
+    public static IEnumerable<StoredObject> Documents(SourceSpec source, string prefix, IReadOnlyList<StoredObject> objects) =>
+        Split(source, prefix, objects, [])
+            .SelectMany(v => v.Files.Where(f => WantsContent(source.Complete.When, v.Prefix, f.Key)))
+            .Where(f => f.Size <= UploadDocuments.MaxBytes);
+
+    /// <param name="content">Content of a listed document by full key; null when it could not be read as listed.</param>
+    public static IReadOnlyList<UploadedVersion> Plan(
+        SourceSpec source, string prefix, IReadOnlyList<StoredObject> objects, IReadOnlyList<OpenUpload> open,
+        Func<string, byte[]?> content, DateTimeOffset now) =>
+        [.. Split(source, prefix, objects, open).Select(v => Judge(source.Complete, prefix, v, content, now))];
+
+    private static bool WantsContent(string when, string versionPrefix, string key) => when switch
+    {
+        "Auto" => UploadDocuments.IsIndex(key) || key == versionPrefix + Manifest,
+        "Index" => UploadDocuments.IsIndex(key),
+        "Manifest" => key == versionPrefix + Manifest,
+        _ => false,
+    };
+
+    // 1.
+    private static List<Version> Split(SourceSpec source, string prefix, IReadOnlyList<StoredObject> objects, IReadOnlyList<OpenUpload> open)
+    {
+        var files = objects.Where(o => o.Key.StartsWith(prefix, StringComparison.Ordinal) && !o.Key.EndsWith('/')).ToList();
+        var uploads = open.Where(o => o.Key.StartsWith(prefix, StringComparison.Ordinal)).ToList();
+        var flat = source.Versions switch
+        {
+            "Flat" => true,
+            "Folders" => false,
+            _ => files.Exists(f => !f.Key.AsSpan(prefix.Length).Contains('/')),
+        };
+        if (flat)
+        {
+            return files.Count + uploads.Count == 0 ? [] : [NewVersion(FlatName, prefix, files, uploads)];
+        }
+
+        var filesOf = files.Where(f => Folder(f.Key) is not null).ToLookup(f => Folder(f.Key)!, StringComparer.Ordinal);
+        var uploadsOf = uploads.Where(f => Folder(f.Key) is not null).ToLookup(f => Folder(f.Key)!, StringComparer.Ordinal);
+        return [.. filesOf.Select(g => g.Key).Union(uploadsOf.Select(g => g.Key), StringComparer.Ordinal)
+            .Order(StringComparer.Ordinal)
+            .Select(name => NewVersion(name, $"{prefix}{name}/", [.. filesOf[name]], [.. uploadsOf[name]]))];
+
+        string? Folder(string key)
+        {
+            var slash = key.IndexOf('/', prefix.Length);
+            return slash < 0 ? null : key[prefix.Length..slash];
+        }
+
+        Version NewVersion(string name, string versionPrefix, List<StoredObject> all, List<OpenUpload> uploads)
+        {
+            // The marker says something about the files; it is none of them, so that adding it later does not change the digest.
+            var markerKey = versionPrefix + source.Complete.Marker;
+            var marker = source.Complete.When is "Auto" or "Marker" ? all.Find(f => f.Key == markerKey) : null;
+            return new(name, versionPrefix, [.. all.Where(f => f != marker).OrderBy(f => f.Key, StringComparer.Ordinal)], marker, uploads);
+        }
+    }
+
+    private static UploadedVersion Judge(CompleteSpec rule, string prefix, Version version, Func<string, byte[]?> content, DateTimeOffset now)
+    {
+        var quiet = TimeSpan.FromSeconds(Math.Max(0, rule.QuietSeconds));
+        var shortQuiet = TimeSpan.FromSeconds(Math.Min(quiet.TotalSeconds, Math.Max(2, quiet.TotalSeconds / 6)));
+        var stallAfter = TimeSpan.FromMinutes(Math.Max(1, rule.StalledAfterMinutes));
+        var files = version.Files;
+        var lastChange = files.Select(f => f.LastModified)
+            .Concat(files.Count == 0 ? version.Open.Select(o => o.Initiated).Append(version.Marker?.LastModified ?? DateTimeOffset.MinValue) : [])
+            .Max();
+        var verdict = new UploadedVersion(
+            version.Name, version.Prefix, UploadDigest.Of(files), files.Count, files.Sum(f => f.Size), false, "", "", null, lastChange,
+            files.Find(f => f.Key == version.Prefix + Golden)?.Key);
+
+        // 2.
+        foreach (var file in files)
+        {
+            if (UnusableBecause(file.Key[prefix.Length..]) is { } why)
+            {
+                return Refused("UnusableKey", $"the key \"{file.Key}\" {why}, which Fluid cannot load: upload it under another name");
+            }
+        }
+
+        var demands = new List<UploadDemand>();
+        StoredObject? manifest = null;
+        foreach (var file in files.Where(f => WantsContent(rule.When, version.Prefix, f.Key)))
+        {
+            if (file.Size > UploadDocuments.MaxBytes)
+            {
+                return Refused("MalformedIndex", $"{file.Key} is larger than {UploadDocuments.MaxBytes} bytes");
+            }
+
+            if (content(file.Key) is not { } bytes)
+            {
+                return verdict with { Reason = "Changing", Message = $"{file.Key} changed while it was read", NextLook = now + shortQuiet };
+            }
+
+            var isManifest = file.Key == version.Prefix + Manifest;
+            var demand = isManifest ? UploadDocuments.ReadManifest(file.Key, bytes) : UploadDocuments.ReadIndex(file.Key, bytes);
+            if (demand.Fault is { } fault)
+            {
+                if (isManifest && rule.When == "Auto" && fault.EndsWith("has no list of files", StringComparison.Ordinal))
+                {
+                    continue; // some other program's manifest.json: a file like any other
+                }
+
+                return Refused(isManifest ? "MalformedManifest" : "MalformedIndex", fault);
+            }
+
+            manifest = isManifest ? file : manifest;
+            demands.Add(demand);
+        }
+
+        if (files.Count == 0 && version.Open.Count == 0)
+        {
+            return Waiting("Empty", "there are no files yet");
+        }
+
+        // 3.
+        var open = version.Open.Where(o => now - o.Initiated < stallAfter).OrderBy(o => o.Key, StringComparer.Ordinal).ToList();
+        if (open.Count > 0)
+        {
+            return verdict with
+            {
+                Reason = "MultipartOpen",
+                Message = $"multipart uploads are under way: {Names(open.Select(o => o.Key))}",
+                NextLook = open.Max(o => o.Initiated) + stallAfter,
+            };
+        }
+
+        if (files.Count == 0)
+        {
+            return Waiting("Empty", $"there are only abandoned multipart uploads: {Names(version.Open.Select(o => o.Key).Order(StringComparer.Ordinal))}");
+        }
+
+        // 4.
+        if (version.Marker is { } marker)
+        {
+            if (marker.LastModified >= lastChange)
+            {
+                return Complete("MarkerPresent", $"{rule.Marker} is newer than every file");
+            }
+
+            if (rule.When == "Marker")
+            {
+                return Waiting("MarkerMissing", $"files changed after {rule.Marker} was written: write it again when all is there");
+            }
+        }
+        else if (rule.When == "Marker")
+        {
+            return Waiting("MarkerMissing", $"{version.Prefix}{rule.Marker} is not there yet");
+        }
+
+        var byKey = files.ToDictionary(f => f.Key, StringComparer.Ordinal);
+        var missing = demands.SelectMany(d => d.Files)
+            .Where(want => !byKey.TryGetValue(want.Key, out var got) || (want.Size is { } size ? got.Size != size : got.Size == 0))
+            .Select(want => want.Key).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
+        if (missing.Count > 0)
+        {
+            return Waiting("MissingFiles", $"missing or of another size: {Names(missing)}");
+        }
+
+        if (manifest is not null)
+        {
+            return Complete("ManifestSatisfied", $"every file of {Manifest} is there with its size");
+        }
+
+        if (demands.Count > 0)
+        {
+            return QuietFor(shortQuiet, "IndexSatisfied", "every shard of the index is there");
+        }
+
+        return rule.When switch
+        {
+            "Manifest" => Waiting("MissingFiles", $"{version.Prefix}{Manifest} is not there yet"),
+            "Index" => Waiting("MissingFiles", "no *.index.json is there yet"),
+            _ => QuietFor(quiet, "Quiet", $"nothing changed for {rule.QuietSeconds} s"),
+        };
+
+        UploadedVersion Refused(string reason, string message) => verdict with { Reason = reason, Message = message, Refused = true };
+
+        UploadedVersion Complete(string reason, string message) => verdict with { Complete = true, Reason = reason, Message = message };
+
+        UploadedVersion QuietFor(TimeSpan time, string reason, string message) => now - lastChange >= time
+            ? Complete(reason, message)
+            : verdict with { Reason = "NotQuietYet", Message = $"the last file came less than {time.TotalSeconds:0.#} s ago", NextLook = lastChange + time };
+
+        // 5.
+        UploadedVersion Waiting(string reason, string message)
+        {
+            var stalled = now - lastChange >= stallAfter;
+            return verdict with { Reason = reason, Message = message, Stalled = stalled, NextLook = stalled ? null : lastChange + stallAfter };
+        }
+    }
+
+    /// <summary>Fluid passes target paths unquoted through bash, joined by ':'; null when the path survives that.</summary>
+    private static string? UnusableBecause(string path)
+    {
+        if (path.Split('/').Any(s => s.StartsWith('-')))
+        {
+            return "has a name that begins with '-'";
+        }
+
+        if (path.Split('/').Any(s => s is "" or "." or ".."))
+        {
+            return "has an empty, '.' or '..' folder name";
+        }
+
+        foreach (var c in path)
+        {
+            if (char.IsControl(c) || char.IsWhiteSpace(c) || c is ':' or '*' or '?' or '[' or ']')
+            {
+                return char.IsControl(c) ? "holds a control character" : char.IsWhiteSpace(c) ? "holds a blank" : $"holds '{c}'";
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The first names, so that a condition message stays short.</summary>
+    private static string Names(IEnumerable<string> keys)
+    {
+        const int shown = 5;
+        var all = keys.ToList();
+        return string.Join(", ", all.Take(shown)) + (all.Count > shown ? $" and {all.Count - shown} more" : "");
+    }
+
+    private sealed record Version(string Name, string Prefix, List<StoredObject> Files, StoredObject? Marker, List<OpenUpload> Open);
+}
