@@ -25,6 +25,7 @@ internal static class RelayServices
             .Validate(o => o.ActivityTimeout > TimeSpan.Zero, "Gateway__ActivityTimeoutSeconds is not a positive number of seconds")
             .ValidateOnStart();
         services.AddSingleton<RelayForwarder>();
+        services.AddFunction<PredictFunction>();
         return services;
     }
 }

@@ -1,0 +1,22 @@
+using System.Text.Json;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Azure.Functions.Worker;
+using Prewarm.Functions.Catalog;
+
+namespace Prewarm.Functions.Operate;
+
+/// <summary>Liveness (the process answers) and readiness (the catalog is known and the API server reachable).</summary>
+internal sealed class HealthFunction(ICatalog catalog, ICatalogContact contact)
+{
+    [Function("Health")]
+    public Task<IResult> Live([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "healthz")] HttpRequest request, FunctionContext context) =>
+        Task.FromResult(Results.Text("ok\n"));
+
+    [Function("HealthReady")]
+    public Task<IResult> Ready([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "readyz")] HttpRequest request, FunctionContext context)
+    {
+        var report = HealthReport.Of(catalog, contact);
+        return Task.FromResult(Results.Text(JsonSerializer.Serialize(report, OperateJsonContext.Default.HealthReport), "application/json",
+            statusCode: report.Ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable));
+    }
+}

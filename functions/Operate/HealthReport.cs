@@ -1,0 +1,41 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Prewarm.Functions.Catalog;
+
+namespace Prewarm.Functions.Operate;
+
+/// <summary>One question of a readiness report and its answer.</summary>
+internal sealed record HealthCheck(string Name, bool Ok, string? Message);
+
+/// <summary>Body of /readyz.</summary>
+internal sealed record HealthReport(bool Ready, IReadOnlyList<HealthCheck> Checks)
+{
+    /// <summary>Ready only when all CachedModels were read once and the API server's last word was a good one.</summary>
+    public static HealthReport Of(ICatalog catalog, ICatalogContact contact)
+    {
+        var synced = catalog.Synced.IsCompletedSuccessfully;
+        HealthCheck[] checks =
+        [
+            new("catalogSynced", synced, synced ? null : "the CachedModels have not been listed yet"),
+            new("apiServer", contact.Failure is null, contact.Failure),
+        ];
+        return new(Array.TrueForAll(checks, c => c.Ok), checks);
+    }
+}
+
+/// <summary>One CachedModel as /api/models shows it.</summary>
+internal sealed record ModelView(string Namespace, string Name, string ModelName, CachedModelStatus? Status)
+{
+    public static ModelView Of(CachedModel model) => new(model.Key().Namespace, model.Key().Name, model.ModelName(), model.Status);
+}
+
+internal sealed record ModelList(IReadOnlyList<ModelView> Items);
+
+internal sealed record OperateProblem(string Error);
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(HealthReport))]
+[JsonSerializable(typeof(ModelView))]
+[JsonSerializable(typeof(ModelList))]
+[JsonSerializable(typeof(OperateProblem))]
+internal sealed partial class OperateJsonContext : JsonSerializerContext;

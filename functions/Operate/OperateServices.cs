@@ -1,0 +1,37 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using OpenTelemetry.Trace;
+
+namespace Prewarm.Functions.Operate;
+
+internal static class OperateServices
+{
+    /// <summary>
+    /// Logs as one JSON object per line (<c>Logging__Json=false</c> for text) and, only when
+    /// <c>OTEL_EXPORTER_OTLP_ENDPOINT</c> is set, spans by OTLP.
+    /// </summary>
+    public static IServiceCollection AddOperate(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddLogging(logging =>
+        {
+            if (!string.Equals(configuration["Logging:Json"], "false", StringComparison.OrdinalIgnoreCase))
+            {
+                logging.AddJsonConsole(o =>
+                {
+                    o.UseUtcTimestamp = true;
+                    o.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
+                });
+            }
+        });
+        if (configuration["OTEL_EXPORTER_OTLP_ENDPOINT"] is { Length: > 0 })
+        {
+            services.AddOpenTelemetry().WithTracing(tracing => tracing.AddSource(PrewarmTracing.Source.Name).AddOtlpExporter());
+        }
+
+        services.AddFunction<HealthFunction>();
+        services.AddFunction<MetricsFunction>();
+        services.AddFunction<ModelsFunction>();
+        return services;
+    }
+}

@@ -1,0 +1,31 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Azure.Functions.Worker;
+
+namespace Prewarm.Functions.Relay;
+
+/// <summary>Predictions, by model name or by the CachedModel's full address.</summary>
+internal sealed class PredictFunction(RelayForwarder relay)
+{
+    [Function("Predict")]
+    public Task<IResult> PredictV1([HttpTrigger(AuthorizationLevel.Anonymous, "get", "post", Route = "v1/{*rest}")] HttpRequest request, FunctionContext context) =>
+        RunAsync(request);
+
+    [Function("PredictV2")]
+    public Task<IResult> PredictV2([HttpTrigger(AuthorizationLevel.Anonymous, "get", "post", Route = "v2/{*rest}")] HttpRequest request, FunctionContext context) =>
+        RunAsync(request);
+
+    [Function("PredictOpenAI")]
+    public Task<IResult> PredictOpenAI([HttpTrigger(AuthorizationLevel.Anonymous, "get", "post", Route = "openai/{*rest}")] HttpRequest request, FunctionContext context) =>
+        RunAsync(request);
+
+    [Function("PredictModel")]
+    public Task<IResult> PredictModel([HttpTrigger(AuthorizationLevel.Anonymous, "get", "post", Route = "models/{ns}/{name}/{*rest}")] HttpRequest request, FunctionContext context) =>
+        RunAsync(request);
+
+    private async Task<IResult> RunAsync(HttpRequest request)
+    {
+        await relay.RunAsync(request.HttpContext);
+        // The answer has gone out already.
+        return Results.Empty;
+    }
+}
