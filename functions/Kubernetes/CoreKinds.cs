@@ -3,6 +3,14 @@ using System.Text.Json.Serialization;
 
 namespace Prewarm.Functions.Kubernetes;
 
+/// <summary>The core/v1 kinds that more than one room needs.</summary>
+internal static class CoreKinds
+{
+    public static readonly ResourceType<Secret> Secrets = new("", "v1", "secrets", "Secret", KubernetesJsonContext.Default.Secret);
+
+    public static readonly ResourceType<CoreEvent> Events = new("", "v1", "events", "Event", KubernetesJsonContext.Default.CoreEvent);
+}
+
 /// <summary>core/v1 Secret; values are Base64.</summary>
 internal sealed class Secret
 {
@@ -12,12 +20,57 @@ internal sealed class Secret
     public Dictionary<string, string>? Data { get; set; }
 }
 
-/// <summary>meta/v1 Status, the body of a failure.</summary>
+/// <summary>core/v1 Event: what <c>kubectl describe</c> shows under an object.</summary>
+internal sealed class CoreEvent
+{
+    public string ApiVersion { get; set; } = "v1";
+    public string Kind { get; set; } = "Event";
+    public ObjectMeta Metadata { get; set; } = new();
+    public ObjectReference InvolvedObject { get; set; } = new();
+    public string? Reason { get; set; }
+    public string? Message { get; set; }
+
+    /// <summary><c>Normal</c> or <c>Warning</c>.</summary>
+    public string? Type { get; set; }
+
+    public EventSource? Source { get; set; }
+    public DateTimeOffset? FirstTimestamp { get; set; }
+    public DateTimeOffset? LastTimestamp { get; set; }
+
+    /// <summary>How often it happened; 1 for the first time.</summary>
+    public int? Count { get; set; }
+}
+
+/// <summary>core/v1 EventSource.</summary>
+internal sealed class EventSource
+{
+    public string? Component { get; set; }
+}
+
+/// <summary>core/v1 ObjectReference.</summary>
+internal sealed class ObjectReference
+{
+    public string? ApiVersion { get; set; }
+    public string? Kind { get; set; }
+    public string? Namespace { get; set; }
+    public string? Name { get; set; }
+    public string? Uid { get; set; }
+}
+
+/// <summary>meta/v1 Status, the body of every failure.</summary>
 internal sealed class KubeStatus
 {
+    public string? Status { get; set; }
     public string? Message { get; set; }
     public string? Reason { get; set; }
     public int? Code { get; set; }
+    public KubeStatusDetails? Details { get; set; }
+}
+
+/// <summary>meta/v1 StatusDetails.</summary>
+internal sealed class KubeStatusDetails
+{
+    public int? RetryAfterSeconds { get; set; }
 }
 
 /// <summary>meta/v1 DeleteOptions.</summary>
@@ -25,23 +78,24 @@ internal sealed class DeleteOptions
 {
     public string ApiVersion { get; set; } = "v1";
     public string Kind { get; set; } = "DeleteOptions";
-    public string PropagationPolicy { get; set; } = "Background";
+    public string? PropagationPolicy { get; set; }
     public long? GracePeriodSeconds { get; set; }
     public Preconditions? Preconditions { get; set; }
 }
 
+/// <summary>meta/v1 Preconditions.</summary>
 internal sealed class Preconditions
 {
     public string? Uid { get; set; }
 }
 
-[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSourceGenerationOptions(
+    JsonSerializerDefaults.Web,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    PropertyNameCaseInsensitive = false,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(Secret))]
+[JsonSerializable(typeof(CoreEvent))]
 [JsonSerializable(typeof(KubeStatus))]
 [JsonSerializable(typeof(DeleteOptions))]
 internal sealed partial class KubernetesJsonContext : JsonSerializerContext;
-
-internal static class CoreKinds
-{
-    public static readonly ResourceType<Secret> Secrets = new("", "v1", "secrets", "Secret", KubernetesJsonContext.Default.Secret);
-}

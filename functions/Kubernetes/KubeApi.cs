@@ -1,170 +1,283 @@
+using System.Globalization;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 
 namespace Prewarm.Functions.Kubernetes;
 
 /// <summary>
-/// <see cref="IKubeApi"/> over plain requests with source-generated JSON: the client package's typed custom-object calls do not work under native AOT.
+/// The API server over plain HTTP requests: the client package's own typed calls know only its own types under native AOT,
+/// while ours bring their contract in <see cref="ResourceType{T}"/>.
 /// </summary>
-/// <param name="http">Has the API server as BaseAddress and authenticates by itself (see <see cref="KubeApiFactory"/>).</param>
-internal sealed class KubeApi(HttpClient http) : IKubeApi
+/// <param name="http">Its BaseAddress is the server; credentials and trust are its handlers' business.</param>
+/// <param name="time">Bounds a watch whose connection went silent.</param>
+internal sealed class KubeApi(HttpClient http, TimeProvider? time = null) : IKubeApi, IDisposable
 {
-    private const int PageSize = 500;
-    private const string ApplyPatch = "application/apply-patch+yaml";
+    /// <summary>Objects per page; the size client-go uses.</summary>
+    internal const int PageSize = 500;
+
+    /// <summary>Asked-for length of one watch, seconds; below the 5 minutes after which load balancers commonly cut.</summary>
+    internal const int WatchSeconds = 290;
+
+    // A server that honours timeoutSeconds ends before this, so what reaches it is a half-open connection.
+    private static readonly TimeSpan WatchLimit = TimeSpan.FromSeconds(WatchSeconds + 30);
+
+    private const string JsonType = "application/json";
+    private const string MergePatchType = "application/merge-patch+json";
+    private const string ApplyPatchType = "application/apply-patch+yaml"; // JSON is YAML
+
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
 
     public async Task<T?> GetAsync<T>(ResourceType<T> type, string? ns, string name, CancellationToken cancellationToken) where T : class
     {
+        using var response = await SendAsync(HttpMethod.Get, type.Path(ns, name), null, cancellationToken);
+        if (response.StatusCode == HttpStatusCode.NotFound)
+        {
+            return null;
+        }
+
+        return await ReadAsync(type, response, cancellationToken);
+    }
+
+    public async Task<KubeList<T>> ListAsync<T>(ResourceType<T> type, string? ns, string? labelSelector, CancellationToken cancellationToken) where T : class
+    {
         try
         {
-            return await SendAsync(HttpMethod.Get, type.Path(ns, name), null, null, type.Json, cancellationToken);
+            return await ListAsync(type, ns, labelSelector, PageSize, cancellationToken);
         }
-        catch (KubeApiException e) when (e.IsNotFound)
+        catch (KubeApiException e) when (e.IsGone)
+        {
+            // The snapshot behind the continue token was compacted between two pages. One unpaged answer cannot expire.
+            return await ListAsync(type, ns, labelSelector, null, cancellationToken);
+        }
+    }
+
+    public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(
+        ResourceType<T> type, string? ns, string? labelSelector, string resourceVersion, [EnumeratorCancellation] CancellationToken cancellationToken) where T : class
+    {
+        var query = new StringBuilder("?watch=true&allowWatchBookmarks=true&timeoutSeconds=").Append(WatchSeconds);
+        AppendQuery(query, "resourceVersion", resourceVersion);
+        AppendQuery(query, "labelSelector", labelSelector);
+
+        using var limit = new CancellationTokenSource(WatchLimit, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
+        using var response = await SendAsync(HttpMethod.Get, type.Path(ns) + query, null, either.Token);
+        await ThrowIfFailedAsync(response, either.Token);
+        using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(either.Token), Encoding.UTF8);
+        while (true)
+        {
+            string? line;
+            try
+            {
+                line = await lines.ReadLineAsync(either.Token);
+            }
+            catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+            {
+                throw new IOException($"The watch of {type.Plural} did not end by itself within {WatchLimit.TotalSeconds} s.", e);
+            }
+
+            if (line is null)
+            {
+                yield break;
+            }
+
+            if (line.Length > 0)
+            {
+                yield return ParseEvent(type, line);
+            }
+        }
+    }
+
+    public Task<T> ApplyAsync<T>(
+        ResourceType<T> type, string? ns, string name, T desired, string fieldManager, bool force, string? subresource, CancellationToken cancellationToken) where T : class
+    {
+        var query = new StringBuilder();
+        AppendQuery(query, "fieldManager", fieldManager);
+        AppendQuery(query, "force", force ? "true" : "false");
+        return WriteAsync(type, HttpMethod.Patch, type.Path(ns, name, subresource) + query, Body(type, desired, ApplyPatchType), cancellationToken);
+    }
+
+    public Task<T> CreateAsync<T>(ResourceType<T> type, string? ns, T obj, CancellationToken cancellationToken) where T : class =>
+        WriteAsync(type, HttpMethod.Post, type.Path(ns), Body(type, obj, JsonType), cancellationToken);
+
+    public Task<T> ReplaceAsync<T>(ResourceType<T> type, string? ns, string name, T obj, string? subresource, CancellationToken cancellationToken) where T : class =>
+        WriteAsync(type, HttpMethod.Put, type.Path(ns, name, subresource), Body(type, obj, JsonType), cancellationToken);
+
+    public Task<T> MergePatchAsync<T>(ResourceType<T> type, string? ns, string name, string patch, string? subresource, CancellationToken cancellationToken) where T : class =>
+        WriteAsync(type, HttpMethod.Patch, type.Path(ns, name, subresource), Content(Encoding.UTF8.GetBytes(patch), MergePatchType), cancellationToken);
+
+    public async Task<bool> DeleteAsync<T>(ResourceType<T> type, string? ns, string name, string? uid, bool now, CancellationToken cancellationToken) where T : class
+    {
+        var options = new DeleteOptions
+        {
+            PropagationPolicy = "Background",
+            GracePeriodSeconds = now ? 0 : null,
+            Preconditions = uid is null ? null : new Preconditions { Uid = uid },
+        };
+        var body = Content(JsonSerializer.SerializeToUtf8Bytes(options, KubernetesJsonContext.Default.DeleteOptions), JsonType);
+        using var response = await SendAsync(HttpMethod.Delete, type.Path(ns, name), body, cancellationToken);
+        if (response.StatusCode == HttpStatusCode.NotFound)
+        {
+            return false;
+        }
+
+        // The uid is the only precondition we send, so a conflict says that another object has taken the name.
+        if (response.StatusCode == HttpStatusCode.Conflict && uid is not null)
+        {
+            return false;
+        }
+
+        await ThrowIfFailedAsync(response, cancellationToken);
+        return true;
+    }
+
+    public void Dispose() => http.Dispose();
+
+    private async Task<KubeList<T>> ListAsync<T>(
+        ResourceType<T> type, string? ns, string? labelSelector, int? limit, CancellationToken cancellationToken) where T : class
+    {
+        var items = new List<T>();
+        var resourceVersion = "";
+        string? next = null;
+        do
+        {
+            var query = new StringBuilder();
+            AppendQuery(query, "limit", limit?.ToString(CultureInfo.InvariantCulture));
+            AppendQuery(query, "labelSelector", labelSelector);
+            AppendQuery(query, "continue", next);
+            using var response = await SendAsync(HttpMethod.Get, type.Path(ns) + query, null, cancellationToken);
+            await ThrowIfFailedAsync(response, cancellationToken);
+            await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+            using var page = await JsonDocument.ParseAsync(stream, default, cancellationToken);
+            if (page.RootElement.TryGetProperty("items", out var array) && array.ValueKind == JsonValueKind.Array)
+            {
+                foreach (var item in array.EnumerateArray())
+                {
+                    items.Add(item.Deserialize(type.Json) ?? throw new JsonException($"A list of {type.Plural} holds a null."));
+                }
+            }
+
+            var metadata = Child(page.RootElement, "metadata");
+            resourceVersion = Text(metadata, "resourceVersion") ?? resourceVersion;
+            next = Text(metadata, "continue");
+        }
+        while (!string.IsNullOrEmpty(next));
+        return new KubeList<T>(items, resourceVersion);
+    }
+
+    private async Task<T> WriteAsync<T>(
+        ResourceType<T> type, HttpMethod method, string path, HttpContent body, CancellationToken cancellationToken) where T : class
+    {
+        using var response = await SendAsync(method, path, body, cancellationToken);
+        return await ReadAsync(type, response, cancellationToken);
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, HttpContent? body, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(method, new Uri(path.TrimStart('/'), UriKind.Relative)) { Content = body };
+        request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue(JsonType));
+        try
+        {
+            return await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // HttpClient.Timeout: the caller did not give up, so this must not look as if it did.
+            throw new KubeApiException(HttpStatusCode.RequestTimeout, "Timeout", $"{method} {path}: no answer from the API server within {http.Timeout.TotalSeconds} s.");
+        }
+    }
+
+    private static async Task<T> ReadAsync<T>(ResourceType<T> type, HttpResponseMessage response, CancellationToken cancellationToken) where T : class
+    {
+        await ThrowIfFailedAsync(response, cancellationToken);
+        await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
+        return await JsonSerializer.DeserializeAsync(stream, type.Json, cancellationToken)
+            ?? throw new JsonException($"The API server answered null for a {type.Kind}.");
+    }
+
+    private static async Task ThrowIfFailedAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        if (response.IsSuccessStatusCode)
+        {
+            return;
+        }
+
+        var body = await response.Content.ReadAsStringAsync(cancellationToken);
+        var status = ParseStatus(body);
+        var retryAfter = response.Headers.RetryAfter?.Delta ?? Seconds(status?.Details?.RetryAfterSeconds);
+        throw Failure(response.StatusCode, status, body, retryAfter);
+    }
+
+    private static WatchEvent<T> ParseEvent<T>(ResourceType<T> type, string line) where T : class
+    {
+        using var document = JsonDocument.Parse(line);
+        var kind = Text(document.RootElement, "type");
+        var obj = Child(document.RootElement, "object");
+        if (kind == "ERROR")
+        {
+            var status = obj.ValueKind == JsonValueKind.Object ? obj.Deserialize(KubernetesJsonContext.Default.KubeStatus) : null;
+            throw Failure((HttpStatusCode)(status?.Code ?? 500), status, line, Seconds(status?.Details?.RetryAfterSeconds));
+        }
+
+        var metadata = Child(obj, "metadata");
+        var version = Text(metadata, "resourceVersion") ?? "";
+        var parsed = kind switch
+        {
+            "ADDED" => WatchEventType.Added,
+            "MODIFIED" => WatchEventType.Modified,
+            "DELETED" => WatchEventType.Deleted,
+            "BOOKMARK" => WatchEventType.Bookmark,
+            _ => throw new JsonException($"Unknown watch event type '{kind}' for {type.Plural}."),
+        };
+        return parsed == WatchEventType.Bookmark
+            ? new WatchEvent<T>(parsed, null, "", version, null)
+            : new WatchEvent<T>(parsed, Text(metadata, "namespace"), Text(metadata, "name") ?? "", version, obj.Deserialize(type.Json));
+    }
+
+    private static KubeApiException Failure(HttpStatusCode code, KubeStatus? status, string body, TimeSpan? retryAfter)
+    {
+        // Proxies and meshes in between answer with their own pages; their first words are better than nothing.
+        var message = status?.Message ?? (body.Length > 300 ? body[..300] : body);
+        return new KubeApiException(code, status?.Reason ?? code.ToString(), message.Length > 0 ? message : $"The API server answered {(int)code}.", retryAfter);
+    }
+
+    private static KubeStatus? ParseStatus(string body)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(body, KubernetesJsonContext.Default.KubeStatus);
+        }
+        catch (JsonException)
         {
             return null;
         }
     }
 
-    public async Task<KubeList<T>> ListAsync<T>(ResourceType<T> type, string? ns, string? labelSelector, CancellationToken cancellationToken) where T : class
-    {
-        var items = new List<T>();
-        string? token = null;
-        do
-        {
-            var query = $"?limit={PageSize}{Selector(labelSelector)}{(token is null ? "" : "&continue=" + Uri.EscapeDataString(token))}";
-            using var response = await SendAsync(HttpMethod.Get, type.Path(ns) + query, null, null, cancellationToken);
-            await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
-            using var document = await JsonDocument.ParseAsync(stream, default, cancellationToken);
-            if (document.RootElement.TryGetProperty("items", out var page) && page.ValueKind == JsonValueKind.Array)
-            {
-                foreach (var item in page.EnumerateArray())
-                {
-                    items.Add(item.Deserialize(type.Json)!);
-                }
-            }
+    private static ByteArrayContent Body<T>(ResourceType<T> type, T obj, string mediaType) where T : class =>
+        Content(JsonSerializer.SerializeToUtf8Bytes(obj, type.Json), mediaType);
 
-            var meta = document.RootElement.GetProperty("metadata");
-            token = Text(meta, "continue");
-            if (string.IsNullOrEmpty(token))
-            {
-                return new(items, Text(meta, "resourceVersion") ?? "");
-            }
-        }
-        while (true);
+    private static ByteArrayContent Content(byte[] bytes, string mediaType)
+    {
+        var content = new ByteArrayContent(bytes);
+        content.Headers.ContentType = new MediaTypeHeaderValue(mediaType);
+        return content;
     }
 
-    public async IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(ResourceType<T> type, string? ns, string? labelSelector, string resourceVersion,
-        [EnumeratorCancellation] CancellationToken cancellationToken) where T : class
+    private static void AppendQuery(StringBuilder query, string name, string? value)
     {
-        var query = $"?watch=1&allowWatchBookmarks=true&timeoutSeconds=300&resourceVersion={Uri.EscapeDataString(resourceVersion)}{Selector(labelSelector)}";
-        using var response = await SendAsync(HttpMethod.Get, type.Path(ns) + query, null, null, cancellationToken);
-        await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
-        using var reader = new StreamReader(stream, Encoding.UTF8);
-        while (await reader.ReadLineAsync(cancellationToken) is { } line)
+        if (!string.IsNullOrEmpty(value))
         {
-            if (line.Length > 0)
-            {
-                yield return Parse(line, type);
-            }
+            query.Append(query.Length == 0 ? '?' : '&').Append(name).Append('=').Append(Uri.EscapeDataString(value));
         }
     }
 
-    public Task<T> ApplyAsync<T>(ResourceType<T> type, string? ns, string name, T desired, string fieldManager, bool force, string? subresource, CancellationToken cancellationToken) where T : class =>
-        SendAsync(HttpMethod.Patch, $"{type.Path(ns, name, subresource)}?fieldManager={Uri.EscapeDataString(fieldManager)}{(force ? "&force=true" : "")}",
-            JsonSerializer.SerializeToUtf8Bytes(desired, type.Json), ApplyPatch, type.Json, cancellationToken);
+    private static TimeSpan? Seconds(int? seconds) => seconds is > 0 ? TimeSpan.FromSeconds(seconds.Value) : null;
 
-    public Task<T> CreateAsync<T>(ResourceType<T> type, string? ns, T obj, CancellationToken cancellationToken) where T : class =>
-        SendAsync(HttpMethod.Post, type.Path(ns), JsonSerializer.SerializeToUtf8Bytes(obj, type.Json), "application/json", type.Json, cancellationToken);
-
-    public Task<T> ReplaceAsync<T>(ResourceType<T> type, string? ns, string name, T obj, string? subresource, CancellationToken cancellationToken) where T : class =>
-        SendAsync(HttpMethod.Put, type.Path(ns, name, subresource), JsonSerializer.SerializeToUtf8Bytes(obj, type.Json), "application/json", type.Json, cancellationToken);
-
-    public Task<T> MergePatchAsync<T>(ResourceType<T> type, string? ns, string name, string patch, string? subresource, CancellationToken cancellationToken) where T : class =>
-        SendAsync(HttpMethod.Patch, type.Path(ns, name, subresource), Encoding.UTF8.GetBytes(patch), "application/merge-patch+json", type.Json, cancellationToken);
-
-    public async Task<bool> DeleteAsync<T>(ResourceType<T> type, string? ns, string name, string? uid, bool now, CancellationToken cancellationToken) where T : class
-    {
-        var options = new DeleteOptions { GracePeriodSeconds = now ? 0 : null, Preconditions = uid is null ? null : new() { Uid = uid } };
-        try
-        {
-            using var response = await SendAsync(HttpMethod.Delete, type.Path(ns, name),
-                JsonSerializer.SerializeToUtf8Bytes(options, KubernetesJsonContext.Default.DeleteOptions), "application/json", cancellationToken);
-            return true;
-        }
-        catch (KubeApiException e) when (e.IsNotFound)
-        {
-            return false;
-        }
-    }
-
-    private static WatchEvent<T> Parse<T>(string line, ResourceType<T> type) where T : class
-    {
-        using var document = JsonDocument.Parse(line);
-        var obj = document.RootElement.GetProperty("object");
-        var kind = document.RootElement.GetProperty("type").GetString();
-        if (kind == "ERROR")
-        {
-            throw Failure(obj.Deserialize(KubernetesJsonContext.Default.KubeStatus), 500, null);
-        }
-
-        var meta = obj.GetProperty("metadata");
-        var version = Text(meta, "resourceVersion") ?? "";
-        return kind == "BOOKMARK"
-            ? new(WatchEventType.Bookmark, null, "", version, null)
-            : new(kind switch { "ADDED" => WatchEventType.Added, "DELETED" => WatchEventType.Deleted, _ => WatchEventType.Modified },
-                Text(meta, "namespace"), Text(meta, "name") ?? "", version, obj.Deserialize(type.Json));
-    }
-
-    private async Task<T> SendAsync<T>(HttpMethod method, string path, byte[]? body, string? contentType, JsonTypeInfo<T> json, CancellationToken cancellationToken)
-    {
-        using var response = await SendAsync(method, path, body, contentType, cancellationToken);
-        await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
-        return await JsonSerializer.DeserializeAsync(stream, json, cancellationToken) ?? throw new InvalidDataException($"{method} {path} answered null");
-    }
-
-    private async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, byte[]? body, string? contentType, CancellationToken cancellationToken)
-    {
-        using var request = new HttpRequestMessage(method, path);
-        request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
-        if (body is not null)
-        {
-            request.Content = new ByteArrayContent(body);
-            request.Content.Headers.ContentType = new MediaTypeHeaderValue(contentType!);
-        }
-
-        var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
-        if (response.IsSuccessStatusCode)
-        {
-            return response;
-        }
-
-        using (response)
-        {
-            KubeStatus? status = null;
-            try
-            {
-                await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
-                status = await JsonSerializer.DeserializeAsync(stream, KubernetesJsonContext.Default.KubeStatus, cancellationToken);
-            }
-            catch (JsonException)
-            {
-                // A proxy in between does not speak Status: the code alone must do.
-            }
-
-            throw Failure(status, (int)response.StatusCode, response.Headers.RetryAfter?.Delta, $"{method} {path}");
-        }
-    }
-
-    private static KubeApiException Failure(KubeStatus? status, int code, TimeSpan? retryAfter, string? what = null)
-    {
-        var statusCode = (System.Net.HttpStatusCode)(status?.Code ?? code);
-        return new(statusCode, status?.Reason ?? "", status?.Message ?? $"{what} answered {(int)statusCode}", retryAfter);
-    }
+    private static JsonElement Child(JsonElement element, string name) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var child) ? child : default;
 
     private static string? Text(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
-
-    private static string Selector(string? labelSelector) => labelSelector is null ? "" : "&labelSelector=" + Uri.EscapeDataString(labelSelector);
+        Child(element, name) is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
 }

@@ -1,5 +1,7 @@
-using System.Net;
 using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Prewarm.Functions.Kubernetes;
 
@@ -9,113 +11,168 @@ internal abstract record Delta<T> where T : class
     /// <summary>The whole collection as listed: what is not in it is gone.</summary>
     public sealed record Replace(IReadOnlyList<T> Items) : Delta<T>;
 
+    /// <summary>An object is new or has changed.</summary>
     public sealed record Upsert(string? Namespace, string Name, T Object) : Delta<T>;
 
+    /// <summary>An object is gone; <see cref="Object"/> is its last state, where the server told it.</summary>
     public sealed record Remove(string? Namespace, string Name, T? Object) : Delta<T>;
 }
 
-/// <summary>List, then watch; resumes after a closed connection, lists again after 410 Gone, backs off with jitter after failures.</summary>
-internal sealed class Reflector<T>(IKubeApi api, ResourceType<T> type, string? ns, string? labelSelector, TimeProvider time, Random jitter) where T : class
+/// <summary>
+/// Follows a collection for as long as the caller enumerates: I/O failures are waited out, never thrown.
+/// <list type="number">
+/// <item>List, and yield the whole.</item>
+/// <item>Watch from there; every event and bookmark moves the resume point.</item>
+/// <item>A watch that ends is resumed from that point; one that fails, after a wait.</item>
+/// <item>410 Gone, or too many failures in a row: back to 1.</item>
+/// </list>
+/// </summary>
+/// <param name="ns">Null follows every namespace.</param>
+/// <param name="jitter">Seeded by the caller so that a run can be repeated.</param>
+internal sealed class Reflector<T>(
+    IKubeApi api,
+    ResourceType<T> type,
+    string? ns,
+    string? labelSelector,
+    TimeProvider time,
+    Random jitter,
+    ReflectorOptions? options = null,
+    ILogger? logger = null)
+    where T : class
 {
-    private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(200);
-    private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(30);
+    private readonly ReflectorOptions _options = options ?? new ReflectorOptions();
+    private readonly ILogger _logger = logger ?? NullLogger.Instance;
+    private int _failures;
 
     /// <summary>True while the last contact with the API server succeeded.</summary>
     public bool Healthy { get; private set; }
 
-    /// <summary>Never ends by itself; ends with <see cref="OperationCanceledException"/> when cancelled.</summary>
+    /// <summary>Enumerate once per reflector. Ends only by cancellation, with an <see cref="OperationCanceledException"/>.</summary>
     public async IAsyncEnumerable<Delta<T>> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         string? version = null;
-        var failures = 0;
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
             if (version is null)
             {
-                var (list, failed) = await TryListAsync(cancellationToken);
-                if (failed)
+                // 1
+                KubeList<T>? list = null;
+                Exception? listFailure = null;
+                try
                 {
-                    await BackOffAsync(failures++, cancellationToken);
+                    list = await api.ListAsync(type, ns, labelSelector, cancellationToken);
+                }
+                catch (Exception e) when (IsInputOutput(e, cancellationToken))
+                {
+                    listFailure = e;
+                }
+
+                if (list is null)
+                {
+                    await WaitAsync(listFailure?.Message ?? "no list", listFailure, cancellationToken);
                     continue;
                 }
 
-                version = list!.ResourceVersion;
+                version = list.ResourceVersion;
                 Healthy = true;
                 yield return new Delta<T>.Replace(list.Items);
             }
 
-            var watch = api.WatchAsync(type, ns, labelSelector, version, cancellationToken).GetAsyncEnumerator(cancellationToken);
-            try
+            // 2
+            var started = time.GetTimestamp();
+            var progressed = false;
+            Exception? failure = null;
+            await using (var events = api.WatchAsync(type, ns, labelSelector, version, cancellationToken).GetAsyncEnumerator(cancellationToken))
             {
                 while (true)
                 {
-                    var (moved, gone, failed) = await TryMoveAsync(watch);
-                    if (!moved)
+                    try
                     {
-                        version = gone ? null : version;
-                        Healthy = !failed;
-                        if (failed)
+                        if (!await events.MoveNextAsync())
                         {
-                            await BackOffAsync(failures++, cancellationToken);
+                            break;
                         }
-
+                    }
+                    catch (Exception e) when (IsInputOutput(e, cancellationToken))
+                    {
+                        failure = e;
                         break;
                     }
 
-                    failures = 0;
-                    var change = watch.Current;
-                    version = change.ResourceVersion;
-                    if (change.Type == WatchEventType.Deleted)
+                    progressed = true;
+                    _failures = 0;
+                    Healthy = true;
+                    var current = events.Current;
+                    if (current.ResourceVersion.Length > 0)
                     {
-                        yield return new Delta<T>.Remove(change.Namespace, change.Name, change.Object);
+                        version = current.ResourceVersion;
                     }
-                    else if (change.Object is { } obj)
+
+                    if (ToDelta(current) is { } delta)
                     {
-                        yield return new Delta<T>.Upsert(change.Namespace, change.Name, obj);
+                        yield return delta;
                     }
                 }
             }
-            finally
+
+            // 4
+            if (failure is KubeApiException { IsGone: true })
             {
-                await watch.DisposeAsync();
+                Log.WatchExpired(_logger, type.Kind, ns ?? "*");
+                version = null;
+                if (_failures > 0)
+                {
+                    await WaitAsync(failure.Message, failure, cancellationToken);
+                }
+                else
+                {
+                    // The first time is ordinary (a long quiet collection); a second without any event between is not.
+                    _failures = 1;
+                }
+
+                continue;
+            }
+
+            // 3
+            if (failure is not null)
+            {
+                await WaitAsync(failure.Message, failure, cancellationToken);
+            }
+            else if (!progressed && time.GetElapsedTime(started) < _options.ShortestWatch)
+            {
+                await WaitAsync("the watch ended at once", null, cancellationToken);
+            }
+            else
+            {
+                _failures = 0;
+            }
+
+            if (_failures >= _options.FailuresBeforeRelist)
+            {
+                version = null;
             }
         }
     }
 
-    private async Task<(KubeList<T>? List, bool Failed)> TryListAsync(CancellationToken cancellationToken)
+    private static Delta<T>? ToDelta(WatchEvent<T> e) => e.Type switch
     {
-        try
-        {
-            return (await api.ListAsync(type, ns, labelSelector, cancellationToken), false);
-        }
-        catch (Exception e) when (e is KubeApiException or HttpRequestException or IOException)
-        {
-            Healthy = false;
-            return (null, true);
-        }
-    }
+        WatchEventType.Bookmark => null,
+        WatchEventType.Deleted => new Delta<T>.Remove(e.Namespace, e.Name, e.Object),
+        _ => e.Object is null ? null : new Delta<T>.Upsert(e.Namespace, e.Name, e.Object),
+    };
 
-    private static async Task<(bool Moved, bool Gone, bool Failed)> TryMoveAsync(IAsyncEnumerator<WatchEvent<T>> watch)
-    {
-        try
-        {
-            return (await watch.MoveNextAsync(), false, false);
-        }
-        catch (KubeApiException e) when (e.StatusCode == HttpStatusCode.Gone)
-        {
-            return (false, true, false);
-        }
-        catch (Exception e) when (e is KubeApiException or HttpRequestException or IOException)
-        {
-            return (false, false, true);
-        }
-    }
+    // Every refusal is waited out, even 403 and 404: roles are bound and CRDs are installed while we run.
+    private static bool IsInputOutput(Exception e, CancellationToken cancellationToken) =>
+        !cancellationToken.IsCancellationRequested
+        && (e is KubeApiException or HttpRequestException or IOException or JsonException or OperationCanceledException or TimeoutException);
 
-    private Task BackOffAsync(int failures, CancellationToken cancellationToken)
+    private async Task WaitAsync(string message, Exception? failure, CancellationToken cancellationToken)
     {
-        var delay = Math.Min(LongestDelay.TotalSeconds, FirstDelay.TotalSeconds * Math.Pow(2, Math.Min(failures, 20)));
-        // Full jitter, so that many replicas do not come back at one moment.
-        return Task.Delay(TimeSpan.FromSeconds(delay * (0.5 + (jitter.NextDouble() / 2))), time, cancellationToken);
+        _failures++;
+        Healthy = failure is null;
+        var delay = _options.Delay(_failures, jitter.NextDouble(), (failure as KubeApiException)?.RetryAfter);
+        Log.WatchFailed(_logger, type.Kind, ns ?? "*", _failures, delay, message);
+        await Task.Delay(delay, time, cancellationToken);
     }
 }
