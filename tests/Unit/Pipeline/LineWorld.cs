@@ -36,7 +36,7 @@ internal sealed class LineWorld
     public InferenceService? Service { get; set; }
     private Revision? Revision { get; set; }
 
-    public LinePlan Plan() => LinePlanner.Plan(
+    public LinePlan Plan() => LinePlanner.Settle(
         new(Model) { Uploads = new([.. _uploads], null), Datasets = [.. Datasets], Runtimes = [.. Runtimes], Loads = [.. Loads], Service = Service, Revision = Revision }, Now);
 
     /// <summary>Plans and applies until nothing is left to do; golden questions stay unanswered.</summary>
