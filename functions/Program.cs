@@ -1,1 +1,21 @@
-return 0;
+using Microsoft.Azure.Functions.Worker.Builder;
+using Microsoft.Extensions.Hosting;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Events;
+using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Operate;
+using Prewarm.Functions.Pipeline;
+using Prewarm.Functions.Relay;
+using Prewarm.Functions.Upload;
+
+var builder = FunctionsApplication.CreateBuilder(args);
+builder.ConfigureFunctionsWebApplication();
+builder.Services
+    .AddKubernetes(builder.Configuration)
+    .AddCatalog(builder.Configuration)
+    .AddEvents(builder.Configuration)
+    .AddUpload(builder.Configuration)
+    .AddPipeline(builder.Configuration)
+    .AddRelay(builder.Configuration)
+    .AddOperate(builder.Configuration);
+await builder.Build().RunAsync();

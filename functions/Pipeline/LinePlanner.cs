@@ -18,6 +18,30 @@ internal static class LinePlanner
 {
     public const string PausedAnnotation = "prewarm.dev/paused";
 
+    private const int MaxSteps = 8;
+
+    /// <summary>Plans until the status stands still, so that one observation is used up in one pass and a second pass writes nothing.</summary>
+    public static LinePlan Settle(Observed observed, DateTimeOffset now)
+    {
+        var plan = Plan(observed, now);
+        for (var step = 1; step < MaxSteps; step++)
+        {
+            var model = observed.Model;
+            var next = Plan(observed with { Model = new() { ApiVersion = model.ApiVersion, Kind = model.Kind, Metadata = model.Metadata, Spec = model.Spec, Status = plan.Status } }, now);
+            if (Same(next.Status, plan.Status))
+            {
+                return next;
+            }
+
+            plan = next;
+        }
+
+        return plan;
+    }
+
+    /// <summary>Whether two statuses say the same.</summary>
+    public static bool Same(CachedModelStatus? a, CachedModelStatus? b) => System.Text.Json.Nodes.JsonNode.DeepEquals(Node(a), Node(b));
+
     public static LinePlan Plan(Observed observed, DateTimeOffset now)
     {
         var model = observed.Model;
@@ -88,6 +112,9 @@ internal static class LinePlanner
         status.Traffic = Traffic(observed, versions);
         return new(paused ? [] : actions, status);
     }
+
+    private static System.Text.Json.Nodes.JsonNode? Node(CachedModelStatus? status) =>
+        System.Text.Json.JsonSerializer.SerializeToNode(new CachedModel { Status = status }, CatalogKinds.CachedModels.Json);
 
     private static (string? Reason, string? Message) Invalid(Observed observed)
     {

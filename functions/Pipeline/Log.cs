@@ -17,4 +17,7 @@ internal static partial class Log
 
     [LoggerMessage(603, LogLevel.Error, "{Model}: the API server refused ({Reason}): {Message}")]
     public static partial void PassRefused(ILogger logger, ModelKey model, string reason, string message);
+
+    [LoggerMessage(604, LogLevel.Information, "event on {Source} refused: {Reason}")]
+    public static partial void EventRefused(ILogger logger, string source, string reason);
 }

@@ -67,7 +67,7 @@ internal sealed class ModelLine(IKubeApi api, IUploadSource uploads, IRevisionPr
                     return LineOutcome.Gone;
                 }
 
-                var plan = LinePlanner.Plan(observed, time.GetUtcNow());
+                var plan = LinePlanner.Settle(observed, time.GetUtcNow());
                 var again = false;
                 if (plan.Actions is [LineAction.Finalize { Present: true } finalize, ..])
                 {
@@ -184,17 +184,17 @@ internal sealed class ModelLine(IKubeApi api, IUploadSource uploads, IRevisionPr
                 return false;
             case LineAction.ApplyDataset a:
                 await api.ApplyAsync(FluidKinds.Datasets, ns, a.Dataset.Metadata.Name!, a.Dataset, Ownership.Manager, force: true, null, cancellationToken);
-                return false;
+                return true;
             case LineAction.ApplyRuntime a:
                 await api.ApplyAsync(FluidKinds.JindoRuntimes, ns, a.Runtime.Metadata.Name!, a.Runtime, Ownership.Manager, force: true, null, cancellationToken);
-                return false;
+                return true;
             case LineAction.ApplyLoad a:
                 await api.ApplyAsync(FluidKinds.DataLoads, ns, a.Load.Metadata.Name!, a.Load, Ownership.Manager, force: true, null, cancellationToken);
                 Log.LoadStarted(logger, observed.Model.Key(), a.Load.Metadata.Name!);
-                return false;
+                return true;
             case LineAction.ApplyService a:
                 await api.ApplyAsync(ServingKinds.InferenceServices, ns, a.Service.Metadata.Name!, a.Service, Ownership.Manager, force: true, null, cancellationToken);
-                return false;
+                return true;
             case LineAction.DeleteService a:
                 return await api.DeleteAsync(ServingKinds.InferenceServices, ns, a.Name, a.Uid, now: false, cancellationToken);
             case LineAction.DeleteLoad a:
@@ -240,9 +240,7 @@ internal sealed class ModelLine(IKubeApi api, IUploadSource uploads, IRevisionPr
             Metadata = new() { Name = model.Metadata.Name, Namespace = model.Metadata.Namespace, ResourceVersion = model.Metadata.ResourceVersion },
             Status = plan.Status,
         };
-        var before = new CachedModel { ApiVersion = desired.ApiVersion, Kind = desired.Kind, Metadata = desired.Metadata, Status = model.Status };
-        var json = CatalogKinds.CachedModels.Json;
-        if (JsonSubset.Covers(before, desired, json) && JsonSubset.Covers(desired, before, json))
+        if (LinePlanner.Same(model.Status, plan.Status))
         {
             return;
         }

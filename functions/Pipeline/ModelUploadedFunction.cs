@@ -1,0 +1,30 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Azure.Functions.Worker;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Events;
+
+namespace Prewarm.Functions.Pipeline;
+
+/// <summary>An object was created in OSS: look at the models whose prefix holds it.</summary>
+internal sealed class ModelUploadedFunction(EventDesk desk, ICatalog catalog)
+{
+    [Function("ModelUploaded")]
+    public async Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "post", "options", Route = "events/oss")] HttpRequest request, CancellationToken cancellationToken)
+    {
+        if (HttpMethods.IsOptions(request.Method))
+        {
+            WebhookHandshake.Answer(request, request.HttpContext.Response);
+            return Results.Empty;
+        }
+
+        // An event that came before the first list would be nobody's.
+        await catalog.Synced.WaitAsync(cancellationToken);
+        return await desk.HandleAsync(request, "oss", cloudEvent => OssObjectEvent.Parse(cloudEvent) switch
+        {
+            null => null,
+            { Counts: false } => [],
+            var created => catalog.Current.Owners(created.Bucket, created.Key).Select(m => m.Key()),
+        }, cancellationToken);
+    }
+}

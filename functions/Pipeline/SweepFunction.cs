@@ -1,0 +1,17 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.Azure.Functions.Worker;
+using Prewarm.Functions.Catalog;
+
+namespace Prewarm.Functions.Pipeline;
+
+/// <summary>Looks at every model: finds what no event told.</summary>
+internal sealed class SweepFunction(EventDesk desk, ICatalog catalog)
+{
+    [Function("Sweep")]
+    public async Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "events/sweep")] HttpRequest request, CancellationToken cancellationToken)
+    {
+        await catalog.Synced.WaitAsync(cancellationToken);
+        return await desk.HandleAsync(request, "sweep", _ => catalog.Current.Models.Select(m => m.Key()), cancellationToken);
+    }
+}
