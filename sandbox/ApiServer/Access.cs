@@ -1,0 +1,105 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Prewarm.Sandbox.ApiServer;
+
+/// <summary>Who asks.</summary>
+internal sealed record User(string Name, IReadOnlyList<string> Groups);
+
+/// <summary>What is asked, as RBAC sees it. <see cref="Resource"/> has the subresource behind a slash.</summary>
+internal sealed record Question(string Verb, string Group, string Resource, string? Namespace, string? Name);
+
+/// <summary>Tokens and RBAC. The administrator is in system:masters and may do everything.</summary>
+internal sealed class Access(ObjectStore store, Registry registry, string adminToken, TimeProvider time)
+{
+    private static readonly User s_anonymous = new("system:anonymous", ["system:unauthenticated"]);
+    private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
+
+    public (string Token, DateTimeOffset Expires) Issue(string ns, string name, string uid, long seconds)
+    {
+        var expires = time.GetUtcNow().AddSeconds(seconds);
+        var claim = Encoding.UTF8.GetBytes($"{ns}/{name}/{uid}/{expires.ToUnixTimeSeconds()}");
+        return ($"sa.{Convert.ToHexStringLower(claim)}.{Convert.ToHexStringLower(HMACSHA256.HashData(_key, claim))}", expires);
+    }
+
+    /// <summary>The user of an Authorization header; anonymous without one; null when the token is not good.</summary>
+    public User? Authenticate(string? header)
+    {
+        if (string.IsNullOrEmpty(header))
+        {
+            return s_anonymous;
+        }
+
+        if (!header.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase))
+        {
+            return null;
+        }
+
+        var token = header["Bearer ".Length..].Trim();
+        if (CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(token), Encoding.UTF8.GetBytes(adminToken)))
+        {
+            return new("sandbox-admin", ["system:masters", "system:authenticated"]);
+        }
+
+        var parts = token.Split('.');
+        try
+        {
+            var claim = parts is ["sa", _, _] ? Convert.FromHexString(parts[1]) : [];
+            if (claim.Length == 0 || !CryptographicOperations.FixedTimeEquals(HMACSHA256.HashData(_key, claim), Convert.FromHexString(parts[2])))
+            {
+                return null;
+            }
+
+            var words = Encoding.UTF8.GetString(claim).Split('/');
+            var account = store.Get(registry.Find("", "v1", "serviceaccounts")!, words[0], words[1]);
+            return (string?)account?["metadata"]?["uid"] == words[2] && long.Parse(words[3]) > time.GetUtcNow().ToUnixTimeSeconds()
+                ? new($"system:serviceaccount:{words[0]}:{words[1]}", ["system:serviceaccounts", "system:serviceaccounts:" + words[0], "system:authenticated"])
+                : null;
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+
+    public bool Allows(User user, Question question)
+    {
+        if (user.Groups.Contains("system:masters"))
+        {
+            return true;
+        }
+
+        foreach (var binding in List("clusterrolebindings", null).Concat(question.Namespace is null ? [] : List("rolebindings", question.Namespace)))
+        {
+            var ns = (string?)binding["metadata"]?["namespace"];
+            if ((binding["subjects"] as JsonArray ?? []).Any(s => Is(user, s!.AsObject(), ns))
+                && (Role(binding["roleRef"]!, ns)?["rules"] as JsonArray ?? []).Any(r => Covers(r!.AsObject(), question)))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private List<JsonObject> List(string plural, string? ns) => store.List(registry.Find("rbac.authorization.k8s.io", "v1", plural)!, ns);
+
+    private JsonObject? Role(JsonNode reference, string? ns) => (string?)reference["kind"] == "ClusterRole"
+        ? store.Get(registry.Find("rbac.authorization.k8s.io", "v1", "clusterroles")!, null, (string)reference["name"]!)
+        : store.Get(registry.Find("rbac.authorization.k8s.io", "v1", "roles")!, ns, (string)reference["name"]!);
+
+    private static bool Is(User user, JsonObject subject, string? ns) => (string?)subject["kind"] switch
+    {
+        "ServiceAccount" => user.Name == $"system:serviceaccount:{(string?)subject["namespace"] ?? ns}:{(string?)subject["name"]}",
+        "Group" => user.Groups.Contains((string)subject["name"]!),
+        _ => user.Name == (string?)subject["name"],
+    };
+
+    private static bool Covers(JsonObject rule, Question question)
+    {
+        bool Has(string key, string value) => (rule[key] as JsonArray ?? []).Any(v => (string?)v is { } t && (t == "*" || t == value));
+        return Has("verbs", question.Verb) && Has("apiGroups", question.Group) && Has("resources", question.Resource)
+            && (rule["resourceNames"] is not JsonArray { Count: > 0 } || (question.Name is { } name && Has("resourceNames", name)));
+    }
+}

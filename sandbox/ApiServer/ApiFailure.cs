@@ -1,0 +1,44 @@
+using System.Text.Json.Nodes;
+
+namespace Prewarm.Sandbox.ApiServer;
+
+/// <summary>A request that ends in a meta/v1 Status of failure.</summary>
+internal sealed class ApiFailure(int code, string reason, string message, JsonObject? details = null) : Exception(message)
+{
+    public int Code { get; } = code;
+
+    public JsonObject Status() => new()
+    {
+        ["kind"] = "Status",
+        ["apiVersion"] = "v1",
+        ["metadata"] = new JsonObject(),
+        ["status"] = "Failure",
+        ["message"] = Message,
+        ["reason"] = reason,
+        ["details"] = details?.DeepClone() ?? new JsonObject(),
+        ["code"] = Code,
+    };
+
+    public static ApiFailure NotFound(Kind kind, string name) =>
+        new(404, "NotFound", $"{kind.Resource} \"{name}\" not found", new() { ["name"] = name, ["group"] = kind.Group, ["kind"] = kind.Plural });
+
+    public static ApiFailure Conflict(Kind kind, string name, string why) =>
+        new(409, "Conflict", $"Operation cannot be fulfilled on {kind.Resource} \"{name}\": {why}", new() { ["name"] = name, ["group"] = kind.Group, ["kind"] = kind.Plural });
+
+    public static ApiFailure Invalid(Kind kind, string name, IReadOnlyList<string> problems)
+    {
+        var causes = new JsonArray();
+        foreach (var problem in problems)
+        {
+            var colon = problem.IndexOf(": ", StringComparison.Ordinal);
+            causes.Add(new JsonObject { ["reason"] = "FieldValueInvalid", ["message"] = problem[(colon + 2)..], ["field"] = problem[..colon] });
+        }
+
+        return new(422, "Invalid", $"{kind.Name}{(kind.Group.Length == 0 ? "" : "." + kind.Group)} \"{name}\" is invalid: {(problems.Count == 1 ? problems[0] : "[" + string.Join(", ", problems) + "]")}",
+            new() { ["name"] = name, ["group"] = kind.Group, ["kind"] = kind.Name, ["causes"] = causes });
+    }
+
+    public static ApiFailure BadRequest(string message) => new(400, "BadRequest", message);
+
+    public static ApiFailure Expired(long from, long oldest) => new(410, "Expired", $"too old resource version: {from} ({oldest})");
+}
