@@ -59,12 +59,12 @@ public sealed class ApiServerTests : IAsyncLifetime
         Assert.Equal(410, JsonNode.Parse(text)!["object"]!["code"]!.GetValue<int>());
     }
 
-    private async Task<JsonObject> ApplyAsync(string manager, string body, string query = "", HttpStatusCode expected = 0)
+    private async Task<JsonObject> ApplyAsync(string manager, string body, string query = "", HttpStatusCode expected = HttpStatusCode.OK)
     {
         using var content = new StringContent(body, MediaTypeHeaderValue.Parse("application/apply-patch+yaml"));
         using var response = await _client.PatchAsync($"{Models}/bloom?fieldManager={manager}{query}", content, _deadline.Token);
         var text = await response.Content.ReadAsStringAsync(_deadline.Token);
-        Assert.True(expected == 0 ? response.IsSuccessStatusCode : response.StatusCode == expected, text);
+        Assert.True(expected == HttpStatusCode.OK ? response.IsSuccessStatusCode : response.StatusCode == expected, text);
         return JsonNode.Parse(text)!.AsObject();
     }
 }
