@@ -95,8 +95,20 @@ internal static class VersionLedger
 
     private static VersionStatus Copy(VersionStatus v) => new()
     {
-        Name = v.Name, Digest = v.Digest, Files = v.Files, Bytes = v.Bytes, State = v.State, Message = v.Message, Dataset = v.Dataset,
-        DataLoad = v.DataLoad, Revision = v.Revision, CompletedAt = v.CompletedAt, LoadedAt = v.LoadedAt, RolloutStartedAt = v.RolloutStartedAt,
-        Golden = v.Golden, ServingSince = v.ServingSince, Traceparent = v.Traceparent,
+        Name = v.Name,
+        Digest = v.Digest,
+        Files = v.Files,
+        Bytes = v.Bytes,
+        State = v.State,
+        Message = v.Message,
+        Dataset = v.Dataset,
+        DataLoad = v.DataLoad,
+        Revision = v.Revision,
+        CompletedAt = v.CompletedAt,
+        LoadedAt = v.LoadedAt,
+        RolloutStartedAt = v.RolloutStartedAt,
+        Golden = v.Golden,
+        ServingSince = v.ServingSince,
+        Traceparent = v.Traceparent,
     };
 }

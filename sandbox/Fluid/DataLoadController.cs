@@ -70,7 +70,9 @@ internal sealed class DataLoadController(IKubeApi api, NodeStore nodes, RemoteSt
         var seconds = Math.Max(1, (int)Math.Ceiling(took?.TotalSeconds ?? 0));
         return api.SetStatusAsync(Kinds.DataLoads, load, new()
         {
-            ["phase"] = type, ["duration"] = string.Create(CultureInfo.InvariantCulture, $"{seconds}s"), ["conditions"] = Json.Array([condition]),
+            ["phase"] = type,
+            ["duration"] = string.Create(CultureInfo.InvariantCulture, $"{seconds}s"),
+            ["conditions"] = Json.Array([condition]),
         }, cancellationToken);
     }
 

@@ -84,7 +84,9 @@ internal sealed class DatasetController(IKubeApi api, NodeStore nodes, RemoteSto
             {
                 ["metadata"] = new JsonObject
                 {
-                    ["name"] = pod, ["namespace"] = ns, ["ownerReferences"] = Json.Owner(runtime),
+                    ["name"] = pod,
+                    ["namespace"] = ns,
+                    ["ownerReferences"] = Json.Owner(runtime),
                     ["labels"] = new JsonObject { ["app"] = "jindo", ["release"] = name, ["role"] = "jindofs-worker", ["fluid.io/dataset"] = $"{ns}-{name}" },
                     ["annotations"] = new JsonObject { ["sidecar.istio.io/inject"] = "false" },
                 },
@@ -105,7 +107,9 @@ internal sealed class DatasetController(IKubeApi api, NodeStore nodes, RemoteSto
             ["metadata"] = new JsonObject { ["name"] = $"{ns}-{name}" },
             ["spec"] = new JsonObject
             {
-                ["capacity"] = new JsonObject { ["storage"] = "100Pi" }, ["accessModes"] = Json.Array(["ReadOnlyMany"]), ["storageClassName"] = "fluid",
+                ["capacity"] = new JsonObject { ["storage"] = "100Pi" },
+                ["accessModes"] = Json.Array(["ReadOnlyMany"]),
+                ["storageClassName"] = "fluid",
                 ["csi"] = new JsonObject { ["driver"] = "fuse.csi.fluid.io", ["volumeHandle"] = $"{ns}-{name}" },
             },
         }, cancellationToken);
@@ -114,7 +118,9 @@ internal sealed class DatasetController(IKubeApi api, NodeStore nodes, RemoteSto
             ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = ns },
             ["spec"] = new JsonObject
             {
-                ["accessModes"] = Json.Array(["ReadOnlyMany"]), ["storageClassName"] = "fluid", ["volumeName"] = $"{ns}-{name}",
+                ["accessModes"] = Json.Array(["ReadOnlyMany"]),
+                ["storageClassName"] = "fluid",
+                ["volumeName"] = $"{ns}-{name}",
                 ["resources"] = new JsonObject { ["requests"] = new JsonObject { ["storage"] = "100Pi" } },
             },
         }, cancellationToken);
@@ -151,21 +157,37 @@ internal sealed class DatasetController(IKubeApi api, NodeStore nodes, RemoteSto
         var share = bytes is > 0 ? Math.Min(100, 100.0 * cached / bytes.Value) : 0;
         JsonObject States() => new()
         {
-            ["cacheCapacity"] = ByteSize.Format(quota), ["cached"] = ByteSize.Format(cached), ["cachedPercentage"] = string.Create(CultureInfo.InvariantCulture, $"{share:0.0}%"),
+            ["cacheCapacity"] = ByteSize.Format(quota),
+            ["cached"] = ByteSize.Format(cached),
+            ["cachedPercentage"] = string.Create(CultureInfo.InvariantCulture, $"{share:0.0}%"),
         };
         var phase = workers.Length == replicas ? "Ready" : workers.Length == 0 ? "NotReady" : "PartialReady";
         await api.SetStatusAsync(Kinds.JindoRuntimes, runtime, new()
         {
-            ["masterPhase"] = "Ready", ["workerPhase"] = phase, ["fusePhase"] = "Ready", ["cacheStates"] = States(),
-            ["desiredMasterNumberScheduled"] = 1, ["masterNumberReady"] = 1, ["currentMasterNumberScheduled"] = 1,
-            ["desiredWorkerNumberScheduled"] = replicas, ["currentWorkerNumberScheduled"] = workers.Length, ["workerNumberReady"] = workers.Length,
-            ["workerNumberAvailable"] = workers.Length, ["desiredFuseNumberScheduled"] = 0, ["currentFuseNumberScheduled"] = 0, ["fuseNumberReady"] = 0,
+            ["masterPhase"] = "Ready",
+            ["workerPhase"] = phase,
+            ["fusePhase"] = "Ready",
+            ["cacheStates"] = States(),
+            ["desiredMasterNumberScheduled"] = 1,
+            ["masterNumberReady"] = 1,
+            ["currentMasterNumberScheduled"] = 1,
+            ["desiredWorkerNumberScheduled"] = replicas,
+            ["currentWorkerNumberScheduled"] = workers.Length,
+            ["workerNumberReady"] = workers.Length,
+            ["workerNumberAvailable"] = workers.Length,
+            ["desiredFuseNumberScheduled"] = 0,
+            ["currentFuseNumberScheduled"] = 0,
+            ["fuseNumberReady"] = 0,
         }, cancellationToken);
         var ready = Json.Condition(dataset.At("status", "conditions"), time, "Ready", "True", "DatasetReady", "The ddc runtime is ready.");
         ready["lastUpdateTime"] = ready.Text("lastTransitionTime");
         await api.SetStatusAsync(Kinds.Datasets, dataset, new()
         {
-            ["phase"] = "Bound", ["ufsTotal"] = total, ["fileNum"] = count, ["cacheStates"] = States(), ["conditions"] = Json.Array([ready]),
+            ["phase"] = "Bound",
+            ["ufsTotal"] = total,
+            ["fileNum"] = count,
+            ["cacheStates"] = States(),
+            ["conditions"] = Json.Array([ready]),
             ["hcfs"] = new JsonObject { ["endpoint"] = "N/A" },
             ["runtimes"] = Json.Array([new JsonObject { ["name"] = name, ["namespace"] = ns, ["category"] = "Accelerate", ["type"] = "jindo", ["masterReplicas"] = 1 }]),
         }, cancellationToken);
