@@ -823,7 +823,13 @@ internal sealed class Requests(ObjectStore store, Registry registry, Access acce
         return await reader.ReadToEndAsync(context.RequestAborted);
     }
 
-    private static async Task<JsonObject> BodyAsync(HttpContext context) => Yaml.Object(await TextAsync(context));
+    private static async Task<JsonObject> BodyAsync(HttpContext context)
+    {
+        using var body = new MemoryStream();
+        await context.Request.Body.CopyToAsync(body, context.RequestAborted);
+        var bytes = body.ToArray();
+        return Protobuf.Is(bytes) ? Protobuf.Read(bytes) : Yaml.Object(Encoding.UTF8.GetString(bytes));
+    }
 
     private Task AnswerObjectAsync(HttpContext context, Kind kind, JsonObject obj, int code = 200) =>
         AnswerAsync(context, Table.Wanted(context) ? Table.Of(kind, [obj], options.Time.GetUtcNow(), Table.Include(context)) : obj, code);

@@ -29,7 +29,7 @@ public sealed class KubectlTests
             await File.WriteAllTextAsync(file, Manifest, deadline.Token);
             async Task<string> RunAsync(string arguments)
             {
-                var start = new ProcessStartInfo(path!, $"--kubeconfig {config} --cache-dir {home.FullName}/cache {arguments}") { RedirectStandardOutput = true, RedirectStandardError = true };
+                var start = new ProcessStartInfo(path!, $"--kubeconfig {config} --cache-dir {home.FullName}/cache {arguments}") { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
                 using var process = Process.Start(start)!;
                 var (output, error) = (process.StandardOutput.ReadToEndAsync(deadline.Token), process.StandardError.ReadToEndAsync(deadline.Token));
                 await process.WaitForExitAsync(deadline.Token);
@@ -41,6 +41,7 @@ public sealed class KubectlTests
             Assert.Contains("WARMTH", await RunAsync("get cm8l"), StringComparison.Ordinal);
             Assert.Contains("oss://b/m", await RunAsync("describe cm8l bloom"), StringComparison.Ordinal);
             Assert.Contains("condition met", await RunAsync("wait --timeout=20s --for=condition=Established crd/cachedmodels.prewarm.dev"), StringComparison.Ordinal);
+            Assert.Contains("yes", await RunAsync("auth can-i create secrets"), StringComparison.Ordinal);
             Assert.Contains("deleted", await RunAsync("delete cm8l bloom --timeout=20s"), StringComparison.Ordinal);
             await RunAsync("get dataset,jindoruntime,dataload,inferenceservice,ksvc,pods");
         }
