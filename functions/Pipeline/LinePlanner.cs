@@ -148,7 +148,7 @@ internal static class LinePlanner
     private static void UploadConditions(Conditions conditions, UploadFailure? failure, IReadOnlyList<UploadedVersion> uploads,
         List<VersionStatus> versions, VersionStatus? target, List<string> overwritten)
     {
-        var waiting = uploads.LastOrDefault(u => !u.Complete && versions.Exists(v => v.Name == u.Name && v.State is VersionState.Uploading or VersionState.Refused && v.Name == u.Name));
+        var waiting = uploads.LastOrDefault(u => !u.Complete && versions.Exists(v => v.Name == u.Name && v.State is VersionState.Uploading or VersionState.Refused));
         if (failure is not null)
         {
             conditions.Set("UploadComplete", null, failure.Reason, failure.Message);
@@ -194,7 +194,7 @@ internal static class LinePlanner
             Ensure(actions, dataset, WarmObjects.Dataset(model, name, prefix, target.Name, digest), d => new LineAction.ApplyDataset(d), FluidJsonContext.Default.Dataset);
             Ensure(actions, runtime, WarmObjects.Runtime(model, name, target.Name, digest), r => new LineAction.ApplyRuntime(r), FluidJsonContext.Default.JindoRuntime);
             // A DataLoad is never edited: Fluid ignores changes after its Job began.
-            if (load is null && target.State is VersionState.Complete or VersionState.Warming && load is null)
+            if (load is null && target.State is (VersionState.Complete or VersionState.Warming))
             {
                 actions.Add(new LineAction.ApplyLoad(WarmObjects.Load(model, name, target.Name, digest)));
             }
