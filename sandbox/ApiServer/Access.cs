@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Http;
 
 namespace Prewarm.Sandbox.ApiServer;
 
@@ -23,8 +24,21 @@ internal sealed class Access(ObjectStore store, Registry registry, string adminT
         return ($"sa.{Convert.ToHexStringLower(claim)}.{Convert.ToHexStringLower(HMACSHA256.HashData(_key, claim))}", expires);
     }
 
-    /// <summary>The user of an Authorization header; anonymous without one; null when the token is not good.</summary>
-    public User? Authenticate(string? header)
+    /// <summary>The user of a request, or the one that the administrator impersonates; anonymous without a token; null when the token is not good.</summary>
+    public User? Authenticate(HttpRequest request)
+    {
+        var user = Authenticate(request.Headers.Authorization.ToString());
+        return request.Headers["Impersonate-User"].ToString() is { Length: > 0 } other && user?.Groups.Contains("system:masters") == true
+            ? Named(other, request.Headers["Impersonate-Group"].OfType<string>())
+            : user;
+    }
+
+    /// <summary>A user by name, with the groups that come with the name.</summary>
+    public static User Named(string name, IEnumerable<string> groups) => name.Split(':') is ["system", "serviceaccount", var ns, _]
+        ? new(name, [.. groups, "system:serviceaccounts", "system:serviceaccounts:" + ns, "system:authenticated"])
+        : new(name, [.. groups, "system:authenticated"]);
+
+    private User? Authenticate(string header)
     {
         if (string.IsNullOrEmpty(header))
         {
@@ -54,7 +68,7 @@ internal sealed class Access(ObjectStore store, Registry registry, string adminT
             var words = Encoding.UTF8.GetString(claim).Split('/');
             var account = store.Get(registry.Find("", "v1", "serviceaccounts")!, words[0], words[1]);
             return (string?)account?["metadata"]?["uid"] == words[2] && long.Parse(words[3]) > time.GetUtcNow().ToUnixTimeSeconds()
-                ? new($"system:serviceaccount:{words[0]}:{words[1]}", ["system:serviceaccounts", "system:serviceaccounts:" + words[0], "system:authenticated"])
+                ? Named($"system:serviceaccount:{words[0]}:{words[1]}", [])
                 : null;
         }
         catch (FormatException)
@@ -99,7 +113,8 @@ internal sealed class Access(ObjectStore store, Registry registry, string adminT
     private static bool Covers(JsonObject rule, Question question)
     {
         bool Has(string key, string value) => (rule[key] as JsonArray ?? []).Any(v => (string?)v is { } t && (t == "*" || t == value));
-        return Has("verbs", question.Verb) && Has("apiGroups", question.Group) && Has("resources", question.Resource)
+        var slash = question.Resource.IndexOf('/', StringComparison.Ordinal);
+        return Has("verbs", question.Verb) && Has("apiGroups", question.Group) && (Has("resources", question.Resource) || (slash > 0 && Has("resources", "*" + question.Resource[slash..])))
             && (rule["resourceNames"] is not JsonArray { Count: > 0 } || (question.Name is { } name && Has("resourceNames", name)));
     }
 }

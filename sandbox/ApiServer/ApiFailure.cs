@@ -41,4 +41,13 @@ internal sealed class ApiFailure(int code, string reason, string message, JsonOb
     public static ApiFailure BadRequest(string message) => new(400, "BadRequest", message);
 
     public static ApiFailure Expired(long from, long oldest) => new(410, "Expired", $"too old resource version: {from} ({oldest})");
+
+    public static ApiFailure NoSuchPath() => new(404, "NotFound", "the server could not find the requested resource");
+
+    public static ApiFailure NoSuchMethod() => new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
+
+    public static ApiFailure Forbidden(Kind kind, User user, Question question, string? ns) => new(403, "Forbidden",
+        $"{kind.Resource}{(question.Name is null ? "" : $" \"{question.Name}\"")} is forbidden: User \"{user.Name}\" cannot {question.Verb} resource \"{question.Resource}\" in API group \"{question.Group}\" "
+            + (ns is null ? "at the cluster scope" : $"in the namespace \"{ns}\""),
+        new() { ["name"] = question.Name, ["group"] = question.Group, ["kind"] = kind.Plural });
 }

@@ -17,11 +17,15 @@ internal sealed class ApiServer : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly Requests _requests;
+    private readonly Writer _writer;
     private readonly X509Certificate2 _serving;
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _collecting;
 
-    private ApiServer(WebApplication app, Requests requests, Registry registry, ObjectStore store, X509Certificate2 ca, X509Certificate2 serving, string token)
+    private ApiServer(WebApplication app, Requests requests, Writer writer, Collector collector, Registry registry, ObjectStore store, X509Certificate2 ca, X509Certificate2 serving, string token)
     {
-        (_app, _requests, Registry, Store, CertificateAuthority, _serving, AdminToken) = (app, requests, registry, store, ca, serving, token);
+        (_app, _requests, _writer, Registry, Store, CertificateAuthority, _serving, AdminToken) = (app, requests, writer, registry, store, ca, serving, token);
+        _collecting = Task.Run(() => collector.RunAsync(_stop.Token));
         Address = new(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
     }
 
@@ -43,18 +47,29 @@ internal sealed class ApiServer : IAsyncDisposable
         var token = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
         var store = new ObjectStore(options.History);
         var registry = new Registry();
-        var requests = new Requests(store, registry, new Access(store, registry, token, options.Time), options);
+        var writer = new Writer(store, registry, options.Time);
+        var deletions = new Deletions(store, registry, options.Time);
+        writer.Finished = deletions.Remove;
+        var collector = new Collector(store, registry, writer, deletions);
+        store.Changed = collector.Notice;
+        var requests = new Requests(store, registry, new Access(store, registry, token, options.Time), writer, deletions, options);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, options.Port, listen => listen.UseHttps(serving)));
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            // Every client's watches share its one connection.
+            kestrel.Limits.Http2.MaxStreamsPerConnection = 1000;
+            kestrel.Listen(IPAddress.Loopback, options.Port, listen => listen.UseHttps(serving));
+        });
         var app = builder.Build();
         app.Run(requests.HandleAsync);
         await app.StartAsync(cancellationToken);
-        var server = new ApiServer(app, requests, registry, store, ca, serving, token);
+        var server = new ApiServer(app, requests, writer, collector, registry, store, ca, serving, token);
         foreach (var name in (string[])["default", "kube-system", "kube-public"])
         {
-            requests.Create(registry.Find("", "v1", "namespaces")!, null, new() { ["metadata"] = new JsonObject { ["name"] = name } }, "apiserver");
+            writer.Create(registry.Find("", "v1", "namespaces")!, null, new() { ["metadata"] = new JsonObject { ["name"] = name } }, new("apiserver"));
         }
 
         if (options.BuiltInCrds)
@@ -75,7 +90,7 @@ internal sealed class ApiServer : IAsyncDisposable
     {
         foreach (var crd in Yaml.Documents(yaml))
         {
-            _requests.Create(Registry.Find("apiextensions.k8s.io", "v1", "customresourcedefinitions")!, null, crd, "apiserver");
+            _writer.Create(Registry.Find("apiextensions.k8s.io", "v1", "customresourcedefinitions")!, null, crd, new("apiserver"));
         }
     }
 
@@ -123,9 +138,12 @@ internal sealed class ApiServer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _requests.Stop();
+        await _stop.CancelAsync();
+        await _collecting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _app.StopAsync();
         await _app.DisposeAsync();
         _requests.Dispose();
+        _stop.Dispose();
         _serving.Dispose();
         CertificateAuthority.Dispose();
     }

@@ -19,21 +19,23 @@ internal static class FieldOwnership
         var current = Leaves(live);
 
         // 1. Conflicts: a field of another manager that would change.
-        var conflicts = new List<string>();
+        var conflicts = new List<(string Who, string Field)>();
         foreach (var (path, value) in wanted)
         {
-            foreach (var other in entries.Where(e => e != mine && !(e.Manager == manager && e.Subresource == subresource)))
+            foreach (var other in entries.Where(e => e != mine))
             {
                 foreach (var theirs in other.Paths.Where(p => Overlaps(p, path)).ToList())
                 {
-                    if (theirs == path && current.TryGetValue(path, out var have) && JsonNode.DeepEquals(have, value))
+                    // The same value is shared, and an empty object beside one with members is only less said of the same map.
+                    if ((theirs == path && current.TryGetValue(path, out var have) && JsonNode.DeepEquals(have, value))
+                        || (theirs != path && (theirs.Length < path.Length ? current.GetValueOrDefault(theirs) is null or JsonObject : value is JsonObject)))
                     {
                         continue;
                     }
 
                     if (!force)
                     {
-                        conflicts.Add($"conflict with \"{other.Manager}\"{(other.Subresource.Length > 0 ? $" with subresource \"{other.Subresource}\"" : "")}: .{Shown(path)}");
+                        conflicts.Add(($"\"{other.Manager}\"{(other.Subresource.Length > 0 ? $" with subresource \"{other.Subresource}\"" : "")} using {other.ApiVersion}", "." + Shown(path)));
                     }
 
                     other.Paths.Remove(theirs);
@@ -43,13 +45,11 @@ internal static class FieldOwnership
 
         if (conflicts.Count > 0)
         {
-            var causes = new JsonArray([.. conflicts.Select(c => new JsonObject
-            {
-                ["reason"] = "FieldManagerConflict",
-                ["message"] = c[..c.LastIndexOf(": ", StringComparison.Ordinal)],
-                ["field"] = c[(c.LastIndexOf(": ", StringComparison.Ordinal) + 2)..],
-            })]);
-            throw new ApiFailure(409, "Conflict", $"Apply failed with {conflicts.Count} conflict{(conflicts.Count == 1 ? "" : "s")}: {string.Join("; ", conflicts)}", new() { ["causes"] = causes });
+            var causes = new JsonArray([.. conflicts.Select(c => new JsonObject { ["reason"] = "FieldManagerConflict", ["message"] = $"conflict with {c.Who}", ["field"] = c.Field })]);
+            var message = conflicts.Count == 1
+                ? $"conflict with {conflicts[0].Who}: {conflicts[0].Field}"
+                : string.Join('\n', conflicts.GroupBy(c => c.Who).Select(g => $"conflicts with {g.Key}:\n" + string.Join('\n', g.Select(c => "- " + c.Field))));
+            throw new ApiFailure(409, "Conflict", $"Apply failed with {conflicts.Count} conflict{(conflicts.Count == 1 ? "" : "s")}: {message}", new() { ["causes"] = causes });
         }
 
         // 2. What this manager no longer applies goes, unless somebody else owns it too.

@@ -16,25 +16,10 @@ internal sealed record Kind(string Group, string Version, string Plural, string 
     /// <summary>Plural with group, as messages and CRD names have it.</summary>
     public string Resource => Group.Length == 0 ? Plural : $"{Plural}.{Group}";
 
-    public static readonly IReadOnlyList<Kind> BuiltIn =
-    [
-        new("", "v1", "namespaces", "Namespace", false, true, ["ns"]),
-        new("", "v1", "nodes", "Node", false, true, ["no"]),
-        new("", "v1", "pods", "Pod", true, true, ["po"], ["all"]),
-        new("", "v1", "secrets", "Secret", true),
-        new("", "v1", "configmaps", "ConfigMap", true, false, ["cm"]),
-        new("", "v1", "serviceaccounts", "ServiceAccount", true, false, ["sa"]),
-        new("", "v1", "events", "Event", true, false, ["ev"]),
-        new("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true, true, ["pvc"]),
-        new("", "v1", "persistentvolumes", "PersistentVolume", false, true, ["pv"]),
-        new("", "v1", "services", "Service", true, true, ["svc"], ["all"]),
-        new("coordination.k8s.io", "v1", "leases", "Lease", true),
-        new("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", false, true, ["crd", "crds"]),
-        new("rbac.authorization.k8s.io", "v1", "roles", "Role", true),
-        new("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", true),
-        new("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false),
-        new("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", false),
-    ];
+    /// <summary>A PUT without resourceVersion is refused, as for custom resources and CRDs on a real server.</summary>
+    public bool NeedsVersion => Custom || Group is "apiextensions.k8s.io" or "coordination.k8s.io";
+
+    public bool HasGeneration => Custom || Group is "apiextensions.k8s.io" or "apps" or "batch";
 
     /// <summary>Reads every served version of a CustomResourceDefinition.</summary>
     public static IEnumerable<Kind> FromCrd(JsonObject crd)
@@ -59,5 +44,5 @@ internal sealed record Kind(string Group, string Version, string Plural, string 
     private static List<string> Texts(JsonNode? list) => list is JsonArray array ? [.. array.Select(t => (string)t!)] : [];
 }
 
-/// <summary>An additional printer column.</summary>
-internal sealed record Column(string Name, string Type, string Path, int Priority);
+/// <summary>A printer column: a JSONPath or, for built-in kinds, a function.</summary>
+internal sealed record Column(string Name, string Type, string Path, int Priority = 0, Func<JsonObject, JsonNode?>? Value = null);

@@ -4,29 +4,58 @@ using System.Text.Json.Nodes;
 namespace Prewarm.Sandbox.ApiServer;
 
 /// <summary>One change, as watches see it.</summary>
+/// <param name="Namespace">Empty for cluster-scoped objects.</param>
 /// <param name="Before">The object before the change; null for a creation.</param>
-internal sealed record Change(long Version, string Type, Kind Kind, byte[] Object, byte[]? Before);
+internal sealed record Change(long Version, string Type, Kind Kind, string Namespace, string Name, string Uid, byte[] Object, byte[]? Before);
+
+/// <summary>Where an object is.</summary>
+internal sealed record Place(Kind Kind, string? Namespace, string Name);
 
 /// <summary>
 /// Objects in memory as JSON text under one lock: readers get their own parsed copy, so nothing is shared between requests.
+/// Each kind has its own history and its own signal, so that a watch wakes only for its kind.
 /// </summary>
 internal sealed class ObjectStore(int history)
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, SortedDictionary<string, byte[]>> _objects = [];
-    private readonly List<Change> _changes = [];
-    private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Dictionary<string, Bucket> _buckets = [];
+    private readonly Dictionary<string, Place> _byUid = [];
+    private readonly Dictionary<string, HashSet<string>> _dependents = [];
     private long _version = 1;
-    private long _forgotten;
 
     public Lock Gate => _gate;
+
     public long Version { get { lock (_gate) { return _version; } } }
+
+    /// <summary>Watches and pages from before this version get 410.</summary>
+    public long Compacted { get; private set; }
+
+    /// <summary>Called with each change, under the gate.</summary>
+    public Action<Change>? Changed { get; set; }
 
     public JsonObject? Get(Kind kind, string? ns, string name)
     {
         lock (_gate)
         {
-            return Bucket(kind).TryGetValue(Key(ns, name), out var json) ? Parse(json) : null;
+            return Of(kind).Objects.TryGetValue(Key(ns, name), out var stored) ? Parse(stored.Json, kind) : null;
+        }
+    }
+
+    /// <summary>The place of a live object.</summary>
+    public Place? Find(string uid)
+    {
+        lock (_gate)
+        {
+            return _byUid.GetValueOrDefault(uid);
+        }
+    }
+
+    /// <summary>Places of the objects whose ownerReferences name a uid.</summary>
+    public List<Place> Dependents(string uid)
+    {
+        lock (_gate)
+        {
+            return _dependents.TryGetValue(uid, out var uids) ? [.. uids.Select(u => _byUid[u])] : [];
         }
     }
 
@@ -34,8 +63,24 @@ internal sealed class ObjectStore(int history)
     {
         lock (_gate)
         {
-            var prefix = ns is null ? "" : ns + "/";
-            return [.. Bucket(kind).Where(e => e.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(e => Parse(e.Value)).Where(o => selector?.Matches(o) != false)];
+            return [.. Of(kind).Objects.Values.Where(s => ns is null || s.Namespace == ns).Select(s => Parse(s.Json, kind)).Where(o => selector?.Matches(o) != false)];
+        }
+    }
+
+    /// <summary>A list and the version it was made at.</summary>
+    public (List<JsonObject> Items, long Version) Snapshot(Kind kind, string? ns, Selector selector)
+    {
+        lock (_gate)
+        {
+            return (List(kind, ns, selector), _version);
+        }
+    }
+
+    public bool IsEmpty(Kind kind, string ns)
+    {
+        lock (_gate)
+        {
+            return !Of(kind).Objects.Values.Any(s => s.Namespace == ns);
         }
     }
 
@@ -45,94 +90,142 @@ internal sealed class ObjectStore(int history)
         lock (_gate)
         {
             var meta = obj["metadata"]!.AsObject();
-            var bucket = Bucket(kind);
-            var key = Key((string?)meta["namespace"], (string)meta["name"]!);
-            bucket.TryGetValue(key, out var before);
+            var bucket = Of(kind);
+            var (ns, name, uid) = ((string?)meta["namespace"], (string)meta["name"]!, (string?)meta["uid"] ?? "");
+            bucket.Objects.TryGetValue(Key(ns, name), out var before);
             meta["resourceVersion"] = (++_version).ToString();
-            var json = Encoding.UTF8.GetBytes(obj.ToJsonString());
-            bucket[key] = json;
-            Record(new(_version, before is null ? "ADDED" : "MODIFIED", kind, json, before));
+            var stored = new Stored(Encoding.UTF8.GetBytes(obj.ToJsonString()), ns ?? "", uid,
+                [.. (meta["ownerReferences"] as JsonArray ?? []).Select(o => (string?)o?["uid"] ?? "").Distinct()]);
+            bucket.Objects[Key(ns, name)] = stored;
+            Unlink(before);
+            _byUid[uid] = new(kind, ns, name);
+            foreach (var owner in stored.Owners)
+            {
+                if (!_dependents.TryGetValue(owner, out var uids))
+                {
+                    _dependents[owner] = uids = [];
+                }
+
+                uids.Add(uid);
+            }
+
+            Record(bucket, new(_version, before is null ? "ADDED" : "MODIFIED", kind, ns ?? "", name, uid, stored.Json, before?.Json));
             return obj;
         }
     }
 
-    public JsonObject? Remove(Kind kind, string? ns, string name)
+    /// <summary>Removes an object; <paramref name="last"/> is the state that watches see, where it differs from the stored one.</summary>
+    public JsonObject? Remove(Kind kind, string? ns, string name, JsonObject? last = null)
     {
         lock (_gate)
         {
-            if (!Bucket(kind).Remove(Key(ns, name), out var before))
+            var bucket = Of(kind);
+            if (!bucket.Objects.Remove(Key(ns, name), out var before))
             {
                 return null;
             }
 
-            var obj = Parse(before);
+            Unlink(before);
+            _byUid.Remove(before.Uid);
+            var obj = last?.DeepClone().AsObject() ?? Parse(before.Json, kind);
             obj["metadata"]!["resourceVersion"] = (++_version).ToString();
-            Record(new(_version, "DELETED", kind, Encoding.UTF8.GetBytes(obj.ToJsonString()), before));
+            Record(bucket, new(_version, "DELETED", kind, ns ?? "", name, before.Uid, Encoding.UTF8.GetBytes(obj.ToJsonString()), before.Json));
             return obj;
         }
     }
 
-    /// <summary>Changes after <paramref name="from"/> and a task that ends with the next one.</summary>
-    public (List<Change> Changes, long Version, Task Next) After(long from, Kind kind)
+    /// <summary>Changes of a kind after <paramref name="from"/> and a task that ends with the next one.</summary>
+    /// <param name="live">The watch has seen everything until <paramref name="from"/>: a compaction since then does not end it.</param>
+    /// <exception cref="ApiFailure">410: what comes after <paramref name="from"/> is forgotten.</exception>
+    public (List<Change> Changes, long Version, Task Next) After(long from, Kind kind, bool live = false)
     {
         lock (_gate)
         {
-            if (from < _forgotten)
+            var bucket = Of(kind);
+            if (from < bucket.Forgotten || (!live && from < Compacted))
             {
-                throw ApiFailure.Expired(from, _forgotten);
+                throw ApiFailure.Expired(from, Math.Max(bucket.Forgotten, live ? 0 : Compacted));
             }
 
-            var found = new List<Change>();
-            for (var i = _changes.Count - 1; i >= 0 && _changes[i].Version > from; i--)
+            var first = bucket.Changes.Count;
+            while (first > 0 && bucket.Changes[first - 1].Version > from)
             {
-                if (_changes[i].Kind.Group == kind.Group && _changes[i].Kind.Plural == kind.Plural)
-                {
-                    found.Add(_changes[i]);
-                }
+                first--;
             }
 
-            found.Reverse();
-            return (found, _version, _changed.Task);
+            return (bucket.Changes[first..], _version, bucket.Signal.Task);
         }
     }
 
-    /// <summary>Forgets the history, so that older watches get 410.</summary>
+    /// <summary>As etcd's compaction: watches that start from an older version, and older continue tokens, get 410.</summary>
     public void Compact()
     {
         lock (_gate)
         {
-            _forgotten = _version;
-            _changes.Clear();
+            Compacted = _version;
         }
     }
 
     public static JsonObject Parse(byte[] json) => JsonNode.Parse(json)!.AsObject();
 
-    private void Record(Change change)
+    // Versions of a kind differ in nothing but their name here.
+    private static JsonObject Parse(byte[] json, Kind kind)
     {
-        _changes.Add(change);
-        if (_changes.Count > history)
+        var obj = Parse(json);
+        if ((string?)obj["apiVersion"] != kind.ApiVersion)
         {
-            var drop = Math.Max(1, history / 10);
-            _forgotten = _changes[drop - 1].Version;
-            _changes.RemoveRange(0, drop);
+            obj["apiVersion"] = kind.ApiVersion;
         }
 
-        var signal = _changed;
-        _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        signal.SetResult();
+        return obj;
     }
 
-    private SortedDictionary<string, byte[]> Bucket(Kind kind)
+    private void Unlink(Stored? stored)
     {
-        var key = kind.Resource;
-        if (!_objects.TryGetValue(key, out var bucket))
+        foreach (var owner in stored?.Owners ?? [])
         {
-            _objects[key] = bucket = new(StringComparer.Ordinal);
+            if (_dependents.TryGetValue(owner, out var uids) && uids.Remove(stored!.Uid) && uids.Count == 0)
+            {
+                _dependents.Remove(owner);
+            }
+        }
+    }
+
+    private void Record(Bucket bucket, Change change)
+    {
+        bucket.Changes.Add(change);
+        if (bucket.Changes.Count > history)
+        {
+            var drop = Math.Max(1, history / 10);
+            bucket.Forgotten = bucket.Changes[drop - 1].Version;
+            bucket.Changes.RemoveRange(0, drop);
+        }
+
+        var signal = bucket.Signal;
+        bucket.Signal = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        signal.SetResult();
+        Changed?.Invoke(change);
+    }
+
+    private Bucket Of(Kind kind)
+    {
+        if (!_buckets.TryGetValue(kind.Resource, out var bucket))
+        {
+            _buckets[kind.Resource] = bucket = new();
         }
 
         return bucket;
     }
 
     private static string Key(string? ns, string name) => $"{ns}/{name}";
+
+    private sealed record Stored(byte[] Json, string Namespace, string Uid, string[] Owners);
+
+    private sealed class Bucket
+    {
+        public SortedDictionary<string, Stored> Objects { get; } = new(StringComparer.Ordinal);
+        public List<Change> Changes { get; } = [];
+        public TaskCompletionSource Signal { get; set; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public long Forgotten { get; set; }
+    }
 }

@@ -5,7 +5,7 @@ namespace Prewarm.Sandbox.ApiServer;
 /// <summary>The kinds the server holds now; an immutable list, swapped when CRDs come and go.</summary>
 internal sealed class Registry
 {
-    private volatile IReadOnlyList<Kind> _kinds = Kind.BuiltIn;
+    private volatile IReadOnlyList<Kind> _kinds = BuiltInKinds.All;
 
     public IReadOnlyList<Kind> Kinds => _kinds;
 

@@ -19,6 +19,7 @@ internal sealed class Selector
             var differs = term.Contains("!=", StringComparison.Ordinal);
             var parts = term.Split(differs ? "!=" : term.Contains("==", StringComparison.Ordinal) ? "==" : "=", 2);
             var path = parts[0].Trim().Split('.');
+            Fields.Add(parts[0].Trim());
             _tests.Add(o =>
             {
                 JsonNode? node = o;
@@ -31,6 +32,11 @@ internal sealed class Selector
             });
         }
     }
+
+    /// <summary>Fields that the field selector names.</summary>
+    public List<string> Fields { get; } = [];
+
+    public bool IsEmpty => _tests.Count == 0;
 
     public bool Matches(JsonObject obj) => _tests.TrueForAll(t => t(obj));
 

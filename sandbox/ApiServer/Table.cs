@@ -41,6 +41,11 @@ internal static class Table
 
     private static JsonNode? Cell(Column column, JsonObject obj, DateTimeOffset now)
     {
+        if (column.Value is { } value)
+        {
+            return value(obj);
+        }
+
         var found = JsonPath.Find(obj, column.Path).FirstOrDefault();
         if (found is null)
         {

@@ -1,0 +1,211 @@
+using System.Diagnostics;
+using System.Net;
+using System.Text.Json.Nodes;
+using Prewarm.Functions.Kubernetes;
+using Prewarm.Sandbox.Cluster;
+using Xunit;
+
+namespace Prewarm.Tests.Unit.ApiServer;
+
+/// <summary>List and watch as the functions do it, against the sandbox's API server.</summary>
+public sealed class ReflectorOnServerTests : IAsyncLifetime
+{
+    private readonly ApiWorld _world = new();
+
+    private KubeApi Api => _world.Api;
+
+    public ValueTask InitializeAsync() => _world.StartAsync(new() { BookmarkInterval = TimeSpan.FromMilliseconds(100) });
+
+    public ValueTask DisposeAsync() => _world.DisposeAsync();
+
+    [Fact]
+    public async Task Reflector_LiveChanges_AreSeenInOrder()
+    {
+        await Create("a");
+        var deltas = Follow(null);
+        Assert.Equal(["a"], Assert.IsType<Delta<JsonObject>.Replace>(await Next(deltas)).Items.Select(i => i.Name()));
+        await Create("b");
+        await Patch("b", "one");
+        Assert.True(await Api.DeleteAsync(Kinds.Datasets, "default", "a", null, false, _world.Deadline));
+        Assert.Equal("b", Assert.IsType<Delta<JsonObject>.Upsert>(await Next(deltas)).Name);
+        Assert.Equal("one", Assert.IsType<Delta<JsonObject>.Upsert>(await Next(deltas)).Object.Text("metadata", "labels", "x"));
+        Assert.Equal("a", Assert.IsType<Delta<JsonObject>.Remove>(await Next(deltas)).Name);
+        await deltas.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Watch_FromAnOldVersion_BringsWhatCameSince()
+    {
+        await Create("a");
+        var version = (await Api.ListAsync(Kinds.Datasets, null, null, _world.Deadline)).ResourceVersion;
+        await Patch("a", "one");
+        await Patch("a", "two");
+        await Create("b");
+        var seen = new List<string>();
+        await foreach (var e in Api.WatchAsync(Kinds.Datasets, null, null, version, _world.Deadline))
+        {
+            seen.Add($"{e.Type} {e.Name} {e.Object.Text("metadata", "labels", "x")}");
+            if (seen.Count == 3)
+            {
+                break;
+            }
+        }
+
+        Assert.Equal(["Modified a one", "Modified a two", "Added b "], seen);
+    }
+
+    [Fact]
+    public async Task Watch_Idle_BookmarksCarryTheVersionOn()
+    {
+        await Create("a");
+        var version = (await Api.ListAsync(Kinds.Datasets, null, null, _world.Deadline)).ResourceVersion;
+        await Api.CreateAsync(Kinds.Secrets, "default", new() { ["metadata"] = new JsonObject { ["name"] = "elsewhere" } }, _world.Deadline);
+        await foreach (var e in Api.WatchAsync(Kinds.Datasets, null, null, version, _world.Deadline))
+        {
+            Assert.Equal(WatchEventType.Bookmark, e.Type);
+            Assert.True(long.Parse(e.ResourceVersion) > long.Parse(version));
+            break;
+        }
+    }
+
+    [Fact]
+    public async Task Watch_FromBeforeACompaction_IsGone_ALiveOneGoesOn()
+    {
+        await Create("a");
+        var version = (await Api.ListAsync(Kinds.Datasets, null, null, _world.Deadline)).ResourceVersion;
+        await using var live = Api.WatchAsync(Kinds.Datasets, null, null, version, _world.Deadline).GetAsyncEnumerator(_world.Deadline);
+        await Patch("a", "one");
+        Assert.True(await live.MoveNextAsync());
+        _world.Server.Store.Compact();
+        await Patch("a", "two");
+        Assert.True(await live.MoveNextAsync());
+        Assert.Equal("two", live.Current.Object.Text("metadata", "labels", "x"));
+
+        var e = await Assert.ThrowsAsync<KubeApiException>(async () =>
+        {
+            await foreach (var _ in Api.WatchAsync(Kinds.Datasets, null, null, version, _world.Deadline))
+            {
+            }
+        });
+        Assert.Equal((HttpStatusCode.Gone, "Expired"), (e.StatusCode, e.Reason));
+    }
+
+    [Fact]
+    public async Task Watch_BySelector_LeavingIsDeletedEnteringIsAdded()
+    {
+        await Create("a");
+        var version = (await Api.ListAsync(Kinds.Datasets, null, "x=in", _world.Deadline)).ResourceVersion;
+        await Patch("a", "in");
+        await Patch("a", "in", "more");
+        await Patch("a", "out");
+        await Patch("a", "still-out");
+        await Patch("a", "in");
+        var seen = new List<WatchEventType>();
+        await foreach (var e in Api.WatchAsync(Kinds.Datasets, null, "x=in", version, _world.Deadline))
+        {
+            if (e.Type != WatchEventType.Bookmark)
+            {
+                seen.Add(e.Type);
+            }
+
+            if (seen.Count == 4)
+            {
+                break;
+            }
+        }
+
+        Assert.Equal([WatchEventType.Added, WatchEventType.Modified, WatchEventType.Deleted, WatchEventType.Added], seen);
+    }
+
+    [Fact]
+    public async Task Watches_ThirtyOverThousandsOfEvents_AllSeeAllInOrder()
+    {
+        const int Watches = 30, Events = 1000;
+        await Create("a");
+        var version = (await Api.ListAsync(Kinds.Datasets, null, null, _world.Deadline)).ResourceVersion;
+        var watching = Enumerable.Range(0, Watches).Select(async _ =>
+        {
+            var last = -1;
+            await foreach (var e in Api.WatchAsync(Kinds.Datasets, null, null, version, _world.Deadline))
+            {
+                if (e.Type == WatchEventType.Bookmark)
+                {
+                    continue;
+                }
+
+                var number = int.Parse(e.Object.Text("metadata", "labels", "x")!);
+                Assert.Equal(last + 1, number);
+                last = number;
+                if (number == Events - 1)
+                {
+                    return;
+                }
+            }
+        }).ToArray();
+        for (var i = 0; i < Events; i++)
+        {
+            await Patch("a", i.ToString());
+        }
+
+        await Task.WhenAll(watching);
+    }
+
+    [Fact]
+    public async Task Watches_ThirtyIdle_CostAlmostNothing()
+    {
+        var version = (await Api.ListAsync(Kinds.Datasets, null, null, _world.Deadline)).ResourceVersion;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(_world.Deadline);
+        var threads = ThreadPool.ThreadCount;
+        var bookmarks = new int[30];
+        var watching = Enumerable.Range(0, 30).Select(async i =>
+        {
+            await foreach (var _ in Api.WatchAsync(Kinds.Datasets, null, null, version, stop.Token))
+            {
+                Interlocked.Increment(ref bookmarks[i]);
+            }
+        }).ToArray();
+        await _world.UntilAsync(() => bookmarks.All(b => b > 0));
+        Assert.True(ThreadPool.ThreadCount < threads + 30, "a watch holds a thread");
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Task.WhenAll(watching));
+    }
+
+    // Measures; of no use while other tests run beside it.
+    [Fact(Explicit = true)]
+    public async Task Watches_ThirtyIdleForTenSeconds_ProcessorTime()
+    {
+        await using var world = new ApiWorld();
+        await world.StartAsync();
+        var version = (await world.Api.ListAsync(Kinds.Datasets, null, null, world.Deadline)).ResourceVersion;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(world.Deadline);
+        var watching = Enumerable.Range(0, 30).Select(async _ =>
+        {
+            await foreach (var e in world.Api.WatchAsync(Kinds.Datasets, null, null, version, stop.Token))
+            {
+                Assert.Equal(WatchEventType.Bookmark, e.Type);
+            }
+        }).ToArray();
+        await Task.Delay(TimeSpan.FromSeconds(2), TimeProvider.System, world.Deadline);
+        var before = Process.GetCurrentProcess().TotalProcessorTime;
+        await Task.Delay(TimeSpan.FromSeconds(10), TimeProvider.System, world.Deadline);
+        var used = (Process.GetCurrentProcess().TotalProcessorTime - before).TotalSeconds / 10;
+        TestContext.Current.TestOutputHelper!.WriteLine($"{used:P2} of one processor, client and server together");
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Task.WhenAll(watching));
+        Assert.True(used < 0.05, $"{used:P2}");
+    }
+
+    private IAsyncEnumerator<Delta<JsonObject>> Follow(string? selector) =>
+        new Reflector<JsonObject>(Api, Kinds.Datasets, "default", selector, TimeProvider.System, new Random(1)).RunAsync(_world.Deadline).GetAsyncEnumerator(_world.Deadline);
+
+    private static async Task<Delta<JsonObject>> Next(IAsyncEnumerator<Delta<JsonObject>> deltas)
+    {
+        Assert.True(await deltas.MoveNextAsync());
+        return deltas.Current;
+    }
+
+    private Task Create(string name) => Api.CreateAsync(Kinds.Datasets, "default", _world.Dataset(name), _world.Deadline);
+
+    private Task Patch(string name, string x, string y = "") =>
+        Api.MergePatchAsync(Kinds.Datasets, "default", name, new JsonObject { ["metadata"] = new JsonObject { ["labels"] = new JsonObject { ["x"] = x, ["y"] = y } } }.ToJsonString(), null, _world.Deadline);
+}
