@@ -1,0 +1,103 @@
+using System.Text.Json.Nodes;
+using Prewarm.Functions.Kubernetes;
+using Prewarm.Sandbox.ControllerManager;
+using Prewarm.Sandbox.Fluid;
+using Prewarm.Sandbox.Gateway;
+using Prewarm.Sandbox.Knative;
+using Prewarm.Sandbox.KServe;
+
+namespace Prewarm.Sandbox.Cluster;
+
+/// <summary>What the miniature cluster runs on, and how fast.</summary>
+internal sealed record MiniClusterOptions
+{
+    /// <summary>Folder of the nodes' caches.</summary>
+    public required string Root { get; init; }
+
+    public int Nodes { get; init; } = 3;
+
+    public KnativeOptions Knative { get; init; } = new();
+
+    /// <summary>The API server stands alone, without a kube-controller-manager: garbage is collected here.</summary>
+    public bool BareApiServer { get; init; }
+
+    public MeshFaults Faults { get; init; } = new();
+
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
+    /// <summary>Takes one line for each problem that is tried again.</summary>
+    public Action<string> Log { get; init; } = static _ => { };
+}
+
+/// <summary>Everything below the API server: nodes, Fluid, KServe, Knative, the mesh gateway, in one process against any API server and object store.</summary>
+internal sealed class MiniCluster : IAsyncDisposable
+{
+    private readonly CancellationTokenSource _stop = new();
+    private readonly List<Task> _loops = [];
+
+    private MiniCluster(MiniClusterOptions options) => Nodes = new(options.Root, options.Nodes);
+
+    public NodeStore Nodes { get; }
+
+    public MeshGateway Gateway { get; private set; } = null!;
+
+    public PodRunner Kubelet { get; private set; } = null!;
+
+    public static async Task<MiniCluster> StartAsync(IKubeApi api, RemoteStore remote, MiniClusterOptions options, CancellationToken cancellationToken)
+    {
+        var (time, log) = (options.Time, options.Log);
+        var cluster = new MiniCluster(options);
+        foreach (var node in cluster.Nodes.Nodes)
+        {
+            var host = await api.EnsureAsync(Kinds.Nodes, new()
+            {
+                ["metadata"] = new JsonObject { ["name"] = node, ["labels"] = new JsonObject { ["kubernetes.io/hostname"] = node } },
+                ["spec"] = new JsonObject(),
+            }, cancellationToken);
+            await api.SetStatusAsync(Kinds.Nodes, host!, new()
+            {
+                ["conditions"] = Json.Array([Json.Condition(null, time, "Ready", "True", "KubeletReady", "kubelet is posting ready status")]),
+            }, cancellationToken);
+        }
+
+        var traffics = new RevisionTraffics(time);
+        var routes = new RouteTable(api, options.Knative.Domain, time);
+        var revisions = new RevisionController(api, traffics, new PodPlacement(api), options.Knative, time, log);
+        cluster.Kubelet = new(api, new CachedReader(api, cluster.Nodes, remote), traffics, options.Knative, time, log);
+        cluster.Gateway = await MeshGateway.StartAsync(routes, traffics, revisions.Wake, options.Knative, options.Faults, time, cancellationToken);
+        var inference = new InferenceServiceController(api, options.Knative.Domain, time);
+        var services = new ServiceController(api, options.Knative.Domain, time);
+        cluster.Run(routes.RunAsync);
+        cluster.Run(revisions.RunAsync);
+        cluster.Run(cluster.Kubelet.RunAsync);
+        cluster.Run(new Follower(api, Kinds.InferenceServices, inference.ReconcileAsync, time, log) { Also = [(Kinds.Services, OwnerOf)] }.RunAsync);
+        cluster.Run(new Follower(api, Kinds.Services, services.ReconcileAsync, time, log) { Also = [(Kinds.Revisions, OwnerOf)] }.RunAsync);
+        cluster.RunFluid(api, remote, time);
+        if (options.BareApiServer)
+        {
+            cluster.Run(new GarbageCollector(api, time, log).RunAsync);
+        }
+
+        return cluster;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await Gateway.DisposeAsync();
+        await Task.WhenAll(_loops).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+    }
+
+    private void RunFluid(IKubeApi api, RemoteStore remote, TimeProvider time)
+    {
+        var datasets = new DatasetController(api, Nodes, remote, time);
+        var loads = new DataLoadController(api, Nodes, remote, time, _stop.Token);
+        Run(new ControllerLoop(api, Kinds.Datasets, datasets.ReconcileAsync, time).RunAsync);
+        Run(new ControllerLoop(api, Kinds.DataLoads, loads.ReconcileAsync, time).RunAsync);
+    }
+
+    private void Run(Func<CancellationToken, Task> loop) => _loops.Add(Task.Run(() => loop(_stop.Token)));
+
+    private static string? OwnerOf(JsonObject obj) => obj.At("metadata", "ownerReferences").Objects().FirstOrDefault().Text("name");
+}
