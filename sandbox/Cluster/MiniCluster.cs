@@ -70,9 +70,9 @@ internal sealed class MiniCluster : IAsyncDisposable
         cluster.Run(routes.RunAsync);
         cluster.Run(revisions.RunAsync);
         cluster.Run(cluster.Kubelet.RunAsync);
-        cluster.Run(new Follower(api, Kinds.InferenceServices, inference.ReconcileAsync, time, log) { Also = [(Kinds.Services, OwnerOf)] }.RunAsync);
-        cluster.Run(new Follower(api, Kinds.Services, services.ReconcileAsync, time, log) { Also = [(Kinds.Revisions, OwnerOf)] }.RunAsync);
-        cluster.RunFluid(api, remote, time);
+        cluster.Run(new ControllerLoop(api, Kinds.InferenceServices, inference.ReconcileAsync, time, log).Owns(Kinds.Services).RunAsync);
+        cluster.Run(new ControllerLoop(api, Kinds.Services, services.ReconcileAsync, time, log).Owns(Kinds.Revisions).RunAsync);
+        cluster.RunFluid(api, remote, time, log);
         if (options.BareApiServer)
         {
             cluster.Run(new GarbageCollector(api, time, log).RunAsync);
@@ -89,15 +89,13 @@ internal sealed class MiniCluster : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private void RunFluid(IKubeApi api, RemoteStore remote, TimeProvider time)
+    private void RunFluid(IKubeApi api, RemoteStore remote, TimeProvider time, Action<string> log)
     {
         var datasets = new DatasetController(api, Nodes, remote, time);
         var loads = new DataLoadController(api, Nodes, remote, time, _stop.Token);
-        Run(new ControllerLoop(api, Kinds.Datasets, datasets.ReconcileAsync, time).RunAsync);
-        Run(new ControllerLoop(api, Kinds.DataLoads, loads.ReconcileAsync, time).RunAsync);
+        Run(new ControllerLoop(api, Kinds.Datasets, datasets.ReconcileAsync, time, log) { Resync = TimeSpan.FromSeconds(1) }.RunAsync);
+        Run(new ControllerLoop(api, Kinds.DataLoads, loads.ReconcileAsync, time, log) { Resync = TimeSpan.FromSeconds(1) }.RunAsync);
     }
 
     private void Run(Func<CancellationToken, Task> loop) => _loops.Add(Task.Run(() => loop(_stop.Token)));
-
-    private static string? OwnerOf(JsonObject obj) => obj.At("metadata", "ownerReferences").Objects().FirstOrDefault().Text("name");
 }
