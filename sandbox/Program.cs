@@ -1,1 +1,1 @@
-return 0;
+return await Prewarm.Sandbox.CommandLine.RunAsync(args);

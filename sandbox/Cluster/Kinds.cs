@@ -10,6 +10,7 @@ internal sealed partial class ClusterJson : JsonSerializerContext;
 /// <summary>The kinds that the miniature controllers read and write.</summary>
 internal static class Kinds
 {
+    public static readonly ResourceType<JsonObject> CachedModels = Of("prewarm.dev", "v1alpha1", "cachedmodels", "CachedModel");
     public static readonly ResourceType<JsonObject> Datasets = Of("data.fluid.io", "v1alpha1", "datasets", "Dataset");
     public static readonly ResourceType<JsonObject> JindoRuntimes = Of("data.fluid.io", "v1alpha1", "jindoruntimes", "JindoRuntime");
     public static readonly ResourceType<JsonObject> DataLoads = Of("data.fluid.io", "v1alpha1", "dataloads", "DataLoad");
@@ -22,6 +23,12 @@ internal static class Kinds
     public static readonly ResourceType<JsonObject> Claims = Of("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim");
     public static readonly ResourceType<JsonObject> Volumes = Of("", "v1", "persistentvolumes", "PersistentVolume", false);
     public static readonly ResourceType<JsonObject> Nodes = Of("", "v1", "nodes", "Node", false);
+
+    public static readonly ResourceType<JsonObject> Namespaces = Of("", "v1", "namespaces", "Namespace", false);
+    public static readonly ResourceType<JsonObject> ServiceAccounts = Of("", "v1", "serviceaccounts", "ServiceAccount");
+    public static readonly ResourceType<JsonObject> Crds = Of("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", false);
+    public static readonly ResourceType<JsonObject> ClusterRoles = Of("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false);
+    public static readonly ResourceType<JsonObject> ClusterRoleBindings = Of("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", false);
 
     private static ResourceType<JsonObject> Of(string group, string version, string plural, string kind, bool namespaced = true) =>
         new(group, version, plural, kind, ClusterJson.Default.JsonObject, namespaced);

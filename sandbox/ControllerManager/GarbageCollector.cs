@@ -24,6 +24,7 @@ internal sealed class GarbageCollector(IKubeApi api, TimeProvider time, Action<s
         {
             try
             {
+                await AccountsAsync(cancellationToken);
                 await CollectAsync(cancellationToken);
                 await ReleaseAsync(Kinds.Claims, "kubernetes.io/pvc-protection", cancellationToken);
                 await ReleaseAsync(Kinds.Volumes, "kubernetes.io/pv-protection", cancellationToken);
@@ -32,6 +33,18 @@ internal sealed class GarbageCollector(IKubeApi api, TimeProvider time, Action<s
             {
                 log($"garbage collector: {e.Message}");
             }
+        }
+    }
+
+    private async Task AccountsAsync(CancellationToken cancellationToken)
+    {
+        foreach (var ns in (await api.ListAsync(Kinds.Namespaces, null, null, cancellationToken)).Items.Where(n => !n.Deleting()))
+        {
+            await api.EnsureAsync(Kinds.ServiceAccounts, new()
+            {
+                ["metadata"] = new JsonObject { ["name"] = "default", ["namespace"] = ns.Name() },
+                ["automountServiceAccountToken"] = false,
+            }, cancellationToken);
         }
     }
 

@@ -27,7 +27,7 @@ internal sealed class EventPoster : IAsyncDisposable
 
     public string? Token { get; set; }
 
-    public void Post(string name, string bucket, string key, StoredObject stored, string? traceparent)
+    public void Post(string name, string bucket, string key, long size, string etag, string contentType, string? traceparent)
     {
         if (Sink is null)
         {
@@ -67,10 +67,10 @@ internal sealed class EventPoster : IAsyncDisposable
                     ["object"] = new JsonObject
                     {
                         ["key"] = key,
-                        ["size"] = stored.Data.Length,
-                        ["deltaSize"] = stored.Data.Length,
-                        ["eTag"] = stored.ETag.ToUpperInvariant(),
-                        ["objectMeta"] = new JsonObject { ["mimeType"] = stored.ContentType },
+                        ["size"] = size,
+                        ["deltaSize"] = size,
+                        ["eTag"] = etag.ToUpperInvariant(),
+                        ["objectMeta"] = new JsonObject { ["mimeType"] = contentType },
                     },
                 },
             },

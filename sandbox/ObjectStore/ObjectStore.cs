@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 namespace Prewarm.Sandbox.ObjectStore;
 
 /// <summary>An S3-compatible object store in memory, on a free loopback port, that checks signatures, counts and throttles what is read, and posts OSS events.</summary>
-internal sealed class ObjectStore : IAsyncDisposable
+internal sealed class ObjectStore : IObjectStore
 {
     private const int Piece = 64 * 1024;
     private static readonly XNamespace Ns = "http://s3.amazonaws.com/doc/2006-03-01/";
@@ -185,7 +185,7 @@ internal sealed class ObjectStore : IAsyncDisposable
                     bucket.Uploads[open.Id] = open;
                 }
 
-                _events.Post("InitiateMultipartUpload", name, key, new([], "", open.ContentType, now, open.Metadata), trace);
+                _events.Post("InitiateMultipartUpload", name, key, 0, "", open.ContentType, trace);
                 await Xml(context, new("InitiateMultipartUploadResult", new XElement("Bucket", name), new XElement("Key", key), new XElement("UploadId", open.Id)));
                 return;
             case "PUT" when uploadId.Length > 0:
@@ -196,7 +196,7 @@ internal sealed class ObjectStore : IAsyncDisposable
                 }
 
                 response.Headers.ETag = $"\"{part.ETag}\"";
-                _events.Post("UploadPart", name, key, part, trace);
+                _events.Post("UploadPart", name, key, part.Data.Length, part.ETag, part.ContentType, trace);
                 return;
             case "POST" when uploadId.Length > 0:
                 await Xml(context, Complete(name, bucket, key, uploadId, body, trace));
@@ -246,7 +246,7 @@ internal sealed class ObjectStore : IAsyncDisposable
             bucket.Objects[key] = stored;
         }
 
-        _events.Post(operation, name, key, stored, trace);
+        _events.Post(operation, name, key, stored.Data.Length, stored.ETag, stored.ContentType, trace);
     }
 
     private async Task Read(HttpContext context, string name, Bucket bucket, string key)

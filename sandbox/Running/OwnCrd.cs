@@ -1,0 +1,42 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Prewarm.Functions.Kubernetes;
+using Prewarm.Sandbox.ApiServer;
+using Prewarm.Sandbox.Cluster;
+
+namespace Prewarm.Sandbox.Running;
+
+/// <summary>The CachedModel CRD on an API server that may lack it.</summary>
+internal static class OwnCrd
+{
+    public static async Task EnsureAsync(IKubeApi api, CancellationToken cancellationToken)
+    {
+        using var reader = new StreamReader(typeof(OwnCrd).Assembly.GetManifestResourceStream("Crds/cachedmodel-crd.yaml")!);
+        foreach (var crd in Yaml.Documents(await reader.ReadToEndAsync(cancellationToken)))
+        {
+            var name = crd.Name();
+            if (await api.GetAsync(Kinds.Crds, null, name, cancellationToken) is null)
+            {
+                await api.ApplyAsync(Kinds.Crds, null, name, crd, "sandbox", true, null, cancellationToken);
+            }
+        }
+
+        while (!await ServedAsync(api, cancellationToken))
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, cancellationToken);
+        }
+    }
+
+    private static async Task<bool> ServedAsync(IKubeApi api, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await api.ListAsync(Kinds.CachedModels, null, null, cancellationToken);
+            return true;
+        }
+        catch (KubeApiException e) when (e.StatusCode == HttpStatusCode.NotFound)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,175 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Prewarm.Functions.Kubernetes;
+using Prewarm.Sandbox.ApiServer;
+using Prewarm.Sandbox.Cluster;
+using Prewarm.Sandbox.Gateway;
+using Prewarm.Sandbox.ObjectStore;
+
+namespace Prewarm.Sandbox.Running;
+
+/// <summary>The whole system on one machine: API server, object store, cluster and functions, wired to one another on free loopback ports.</summary>
+internal sealed class SandboxSystem : IAsyncDisposable
+{
+    private readonly Stack<IAsyncDisposable> _parts = new();
+
+    private SandboxSystem(string root) => Root = root;
+
+    /// <summary>Folder with the kubeconfig, the logs and the nodes; deleted at the end.</summary>
+    public string Root { get; }
+
+    public string Kubeconfig { get; private set; } = "";
+
+    public IKubeApi Api { get; private set; } = null!;
+
+    public IObjectStore Store { get; private set; } = null!;
+
+    public MiniCluster Cluster { get; private set; } = null!;
+
+    public FunctionsProcess Functions { get; private set; } = null!;
+
+    public string Bucket { get; private init; } = "";
+
+    public string EventToken { get; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
+
+    /// <summary>Where OSS events are posted, with the token that lets them in.</summary>
+    public Uri OssEvents => new(Functions.Address, $"/events/oss?token={EventToken}");
+
+    /// <param name="say">Told what is being started.</param>
+    public static async Task<SandboxSystem> StartAsync(SandboxOptions options, Action<string> say, CancellationToken cancellationToken)
+    {
+        var system = new SandboxSystem(Directory.CreateTempSubdirectory("prewarm-sandbox-").FullName) { Bucket = options.Bucket };
+        try
+        {
+            await system.StartPartsAsync(options, say, cancellationToken);
+            return system;
+        }
+        catch
+        {
+            await system.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>The one line of <c>up --json</c>.</summary>
+    public string Describe() => new JsonObject
+    {
+        ["kubeconfig"] = Kubeconfig,
+        ["objectStore"] = new JsonObject
+        {
+            ["endpoint"] = Store.Endpoint.ToString().TrimEnd('/'),
+            ["accessKeyId"] = Store.AccessKeyId,
+            ["accessKeySecret"] = Store.AccessKeySecret,
+            ["bucket"] = Bucket,
+        },
+        ["gateway"] = Cluster.Gateway.Address.ToString().TrimEnd('/'),
+        ["relay"] = Functions.Address.ToString().TrimEnd('/'),
+        ["events"] = new JsonObject { ["oss"] = OssEvents.ToString() },
+        ["functionsPid"] = Functions.Id,
+    }.ToJsonString(new JsonSerializerOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+
+    public async ValueTask DisposeAsync()
+    {
+        while (_parts.TryPop(out var part))
+        {
+            await part.DisposeAsync();
+        }
+
+        try
+        {
+            Directory.Delete(Root, recursive: true);
+        }
+        catch (IOException)
+        {
+            // A reader still has a file open: the folder is temporary anyway.
+        }
+    }
+
+    private async Task StartPartsAsync(SandboxOptions options, Action<string> say, CancellationToken cancellationToken)
+    {
+        var time = TimeProvider.System;
+        var log = new SandboxLog(Path.Combine(Root, "sandbox.log"), time);
+        _parts.Push(log);
+        if (options.Kubeconfig is { } given)
+        {
+            Kubeconfig = Path.GetFullPath(given);
+        }
+        else
+        {
+            say("API server");
+            var server = Keep(await ApiServer.ApiServer.StartAsync(new ApiServerOptions(), cancellationToken));
+            Kubeconfig = server.WriteKubeconfig(Path.Combine(Root, "kubeconfig"));
+        }
+
+        var http = KubeApiFactory.CreateHttpClient(Kubeconfig);
+        var api = new KubeApi(http);
+        Api = api;
+        _parts.Push(new Closing(api));
+        await OwnCrd.EnsureAsync(api, cancellationToken);
+
+        say("object store");
+        var store = new ObjectStoreOptions
+        {
+            Bucket = Bucket,
+            BytesPerSecond = (long)(options.RemoteMbps * 1e6 / 8),
+            AccessKeyId = options.AccessKey ?? "sandbox",
+            AccessKeySecret = options.SecretKey ?? "sandbox-secret",
+        };
+        Store = options.S3 is null ? Keep(await ObjectStore.ObjectStore.StartAsync(store, cancellationToken)) : Keep(await StoreLink.StartAsync(options.S3, store, cancellationToken));
+
+        say($"cluster of {options.Nodes.ToString(CultureInfo.InvariantCulture)} nodes: Fluid, KServe, Knative, gateway");
+        var faults = new MeshFaults();
+        foreach (var fault in options.Faults)
+        {
+            var parts = fault.Split('=', 2);
+            if (parts.Length != 2 || !faults.Set(parts[0], parts[1]))
+            {
+                throw new ArgumentException($"--fault is '{fault}': write pod-503=SHARE, gateway-504=SHARE (0 to 1) or retries=N (0 to 10)");
+            }
+        }
+
+        var remote = new RemoteStore(api, Store.Endpoint, Store.AccessKeyId, Store.AccessKeySecret);
+        _parts.Push(new Closing(remote));
+        Cluster = Keep(await MiniCluster.StartAsync(api, remote, new()
+        {
+            Root = Root,
+            Nodes = options.Nodes,
+            BareApiServer = options.Kubeconfig is not null,
+            Faults = faults,
+            Log = log.Write,
+            Knative = new() { ScaleToZero = TimeSpan.FromSeconds(options.ScaleToZero), PodStart = TimeSpan.FromSeconds(options.PodStart), CrashBackoff = TimeSpan.FromSeconds(2) },
+        }, cancellationToken));
+
+        say("functions");
+        var account = await FunctionsAccess.WriteKubeconfigAsync(api, http, Kubeconfig, Path.Combine(Root, "functions.kubeconfig"), cancellationToken);
+        Functions = Keep(await FunctionsProcess.StartAsync(options.Functions, new Dictionary<string, string>
+        {
+            ["KUBECONFIG"] = account,
+            ["PORT"] = "0",
+            ["Host__Address"] = "127.0.0.1",
+            ["Events__Token"] = EventToken,
+            ["Gateway__Address"] = Cluster.Gateway.Address.ToString(),
+            ["ObjectStore__Endpoint"] = Store.Endpoint.ToString(),
+            ["DOTNET_gcServer"] = "0",
+        }, Path.Combine(Root, "functions.log"), time, cancellationToken));
+        Store.EventToken = EventToken;
+        Store.EventSink = new(Functions.Address, "/events/oss");
+    }
+
+    private T Keep<T>(T part) where T : IAsyncDisposable
+    {
+        _parts.Push(part);
+        return part;
+    }
+
+    private sealed class Closing(IDisposable part) : IAsyncDisposable
+    {
+        public ValueTask DisposeAsync()
+        {
+            part.Dispose();
+            return ValueTask.CompletedTask;
+        }
+    }
+}

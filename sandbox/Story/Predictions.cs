@@ -1,0 +1,69 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Prewarm.Sandbox.Cluster;
+
+namespace Prewarm.Sandbox.Story;
+
+/// <summary>The application: the tutorial's prediction, sent to the relay.</summary>
+internal sealed class Predictions(Uri relay, string model) : IDisposable
+{
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(25);
+    private readonly HttpClient _http = new() { BaseAddress = relay, Timeout = TimeSpan.FromSeconds(60) };
+    private readonly string _body = new JsonObject { ["prompt"] = TutorialModel.Prompt, ["result_length"] = TutorialModel.Length }.ToJsonString();
+
+    /// <returns>The status code, the generated text (or what came instead), and the seconds it took.</returns>
+    public async Task<(int Status, string Text, double Seconds)> AskAsync(CancellationToken cancellationToken)
+    {
+        var began = TimeProvider.System.GetTimestamp();
+        using var content = new StringContent(_body, Encoding.UTF8, "application/json");
+        using var answer = await _http.PostAsync(new Uri($"/v1/models/{model}:predict", UriKind.Relative), content, cancellationToken);
+        var text = await answer.Content.ReadAsStringAsync(cancellationToken);
+        return ((int)answer.StatusCode, Result(text), TimeProvider.System.GetElapsedTime(began).TotalSeconds);
+    }
+
+    /// <summary>Asks again and again until cancelled.</summary>
+    public async Task<(int Asked, List<string> Failures, HashSet<string> Answers)> KeepAskingAsync(CancellationToken cancellationToken)
+    {
+        var (asked, failures, answers) = (0, new List<string>(), new HashSet<string>(StringComparer.Ordinal));
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            asked++;
+            try
+            {
+                // Not cancelled: the last one counts as well.
+                var (status, text, _) = await AskAsync(CancellationToken.None);
+                if (status == 200)
+                {
+                    answers.Add(text);
+                }
+                else
+                {
+                    failures.Add($"{status} {text}");
+                }
+            }
+            catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
+            {
+                failures.Add(e.Message);
+            }
+
+            await Task.Delay(s_pause, TimeProvider.System, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        return (asked, failures, answers);
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    private static string Result(string text)
+    {
+        try
+        {
+            return JsonNode.Parse(text).Text("result") ?? text;
+        }
+        catch (JsonException)
+        {
+            return text;
+        }
+    }
+}
