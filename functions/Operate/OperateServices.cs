@@ -15,6 +15,8 @@ internal static class OperateServices
     {
         services.AddLogging(logging =>
         {
+            // Two lines a request say nothing that the metrics do not say.
+            logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
             if (!string.Equals(configuration["Logging:Json"], "false", StringComparison.OrdinalIgnoreCase))
             {
                 logging.AddJsonConsole(o =>

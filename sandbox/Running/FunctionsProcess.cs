@@ -119,7 +119,7 @@ internal sealed class FunctionsProcess : IAsyncDisposable
         {
             Write(line.Data);
             if (line.Data?.IndexOf(listening, StringComparison.Ordinal) is >= 0 and var at
-                && Uri.TryCreate(line.Data[(at + listening.Length)..].Trim().Trim('"'), UriKind.Absolute, out var address))
+                && Uri.TryCreate(line.Data[(at + listening.Length)..].Split('"', ' ')[0], UriKind.Absolute, out var address))
             {
                 _listening.TrySetResult(address);
             }
