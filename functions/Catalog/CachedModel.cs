@@ -167,6 +167,9 @@ internal sealed class VersionStatus
     public string? Revision { get; set; }
     public DateTimeOffset? CompletedAt { get; set; }
     public DateTimeOffset? LoadedAt { get; set; }
+
+    /// <summary>How often a DataLoad of this version failed; null: never.</summary>
+    public int? LoadFailures { get; set; }
     public DateTimeOffset? RolloutStartedAt { get; set; }
 
     /// <summary>Passed, Failed or None (no golden.jsonl): the answer check of the revision.</summary>

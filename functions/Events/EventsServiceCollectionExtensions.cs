@@ -5,6 +5,11 @@ namespace Prewarm.Functions.Events;
 
 internal static class EventsServiceCollectionExtensions
 {
-    public static IServiceCollection AddEvents(this IServiceCollection services, IConfiguration configuration) =>
+    /// <summary>The token that guards the event routes (<c>Events__Token</c>), and a warning at start when there is none.</summary>
+    public static IServiceCollection AddEvents(this IServiceCollection services, IConfiguration configuration)
+    {
         services.AddSingleton(new EventToken(configuration["Events:Token"]));
+        services.AddHostedService<EventTokenNotice>();
+        return services;
+    }
 }

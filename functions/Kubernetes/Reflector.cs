@@ -47,6 +47,9 @@ internal sealed class Reflector<T>(
     /// <summary>True while the last contact with the API server succeeded.</summary>
     public bool Healthy { get; private set; }
 
+    /// <summary>What went wrong at the last contact; null while <see cref="Healthy"/>, and before the first contact.</summary>
+    public string? Failure { get; private set; }
+
     /// <summary>Enumerate once per reflector. Ends only by cancellation, with an <see cref="OperationCanceledException"/>.</summary>
     public async IAsyncEnumerable<Delta<T>> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -75,7 +78,7 @@ internal sealed class Reflector<T>(
                 }
 
                 version = list.ResourceVersion;
-                Healthy = true;
+                (Healthy, Failure) = (true, null);
                 yield return new Delta<T>.Replace(list.Items);
             }
 
@@ -102,7 +105,7 @@ internal sealed class Reflector<T>(
 
                     progressed = true;
                     _failures = 0;
-                    Healthy = true;
+                    (Healthy, Failure) = (true, null);
                     var current = events.Current;
                     if (current.ResourceVersion.Length > 0)
                     {
@@ -170,7 +173,7 @@ internal sealed class Reflector<T>(
     private async Task WaitAsync(string message, Exception? failure, CancellationToken cancellationToken)
     {
         _failures++;
-        Healthy = failure is null;
+        (Healthy, Failure) = (failure is null, failure?.Message);
         var delay = _options.Delay(_failures, jitter.NextDouble(), (failure as KubeApiException)?.RetryAfter);
         Log.WatchFailed(_logger, type.Kind, ns ?? "*", _failures, delay, message);
         await Task.Delay(delay, time, cancellationToken);

@@ -5,7 +5,7 @@ using Prewarm.Functions.Catalog;
 
 namespace Prewarm.Functions.Operate;
 
-/// <summary>Liveness (the process answers) and readiness (the catalog is known and the API server reachable).</summary>
+/// <summary>Liveness (the process answers) and readiness (the catalog is known).</summary>
 internal sealed class HealthFunction(ICatalog catalog, ICatalogContact contact)
 {
     [Function("Health")]

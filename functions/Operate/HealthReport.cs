@@ -10,7 +10,10 @@ internal sealed record HealthCheck(string Name, bool Ok, string? Message);
 /// <summary>Body of /readyz.</summary>
 internal sealed record HealthReport(bool Ready, IReadOnlyList<HealthCheck> Checks)
 {
-    /// <summary>Ready only when all CachedModels were read once and the API server's last word was a good one.</summary>
+    /// <summary>
+    /// Ready once all CachedModels were read. An API server that is away later is said but does not make this process unready:
+    /// the relay answers from memory and events are answered with 503, while taking every replica out of rotation would stop predictions.
+    /// </summary>
     public static HealthReport Of(ICatalog catalog, ICatalogContact contact)
     {
         var synced = catalog.Synced.IsCompletedSuccessfully;
@@ -19,7 +22,7 @@ internal sealed record HealthReport(bool Ready, IReadOnlyList<HealthCheck> Check
             new("catalogSynced", synced, synced ? null : "the CachedModels have not been listed yet"),
             new("apiServer", contact.Failure is null, contact.Failure),
         ];
-        return new(Array.TrueForAll(checks, c => c.Ok), checks);
+        return new(synced, checks);
     }
 }
 

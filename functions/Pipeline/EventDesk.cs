@@ -1,26 +1,39 @@
 using CloudNative.CloudEvents;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Events;
 
 namespace Prewarm.Functions.Pipeline;
 
-/// <summary>What every event route has in common: check the sender, read the events, look at the models they concern, answer as Knative's senders need it.</summary>
-internal sealed class EventDesk(EventToken token, IModelLine line, ILogger<EventDesk> logger)
+/// <summary>
+/// What every event route has in common:
+/// 1. check the sender; 2. read the events; 3. wait for the catalog, because an event that came before the first list would be nobody's;
+/// 4. look at the models they concern; 5. answer as Knative's senders need it.
+/// </summary>
+internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog catalog, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<EventDesk> logger)
 {
-    private static readonly string[] RetryAfterSeconds = ["2"];
+    /// <summary>How long a sender waits for the first list.</summary>
+    internal static readonly TimeSpan SyncLimit = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a sender waits for its look. A golden prediction from a cold start takes longer than senders wait, and the look goes on without them.</summary>
+    internal static readonly TimeSpan LookLimit = TimeSpan.FromSeconds(20);
+
+    private const string RetryAfterSeconds = "2";
 
     /// <param name="source">The route's name in the metrics.</param>
     /// <param name="concerned">The models that one event concerns; null when the event is poison.</param>
     public async Task<IResult> HandleAsync(HttpRequest request, string source, Func<CloudEvent, IEnumerable<ModelKey>?> concerned, CancellationToken cancellationToken)
     {
+        // 1
         if (!token.Allows(request))
         {
             EventsMetrics.Count(source, "unauthorized");
             return Results.Text("the token of Events__Token is missing or wrong", statusCode: StatusCodes.Status401Unauthorized);
         }
 
+        // 2
         var read = await CloudEventReader.ReadAsync(request, cancellationToken);
         if (!read.Ok)
         {
@@ -29,27 +42,68 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ILogger<Event
             return Results.Text(read.Reason, statusCode: read.Status);
         }
 
-        var models = new HashSet<ModelKey>();
-        foreach (var cloudEvent in read.Events)
+        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
+        try
         {
-            if (concerned(cloudEvent) is not { } keys)
+            // 3
+            await catalog.Synced.WaitAsync(SyncLimit, time, waiting.Token);
+
+            // 4
+            var causes = new Dictionary<ModelKey, string?>();
+            foreach (var cloudEvent in read.Events)
             {
-                EventsMetrics.Count(source, "refused");
-                return Results.Text($"event {cloudEvent.Id} of type {cloudEvent.Type} names nothing to look at", statusCode: StatusCodes.Status400BadRequest);
+                if (concerned(cloudEvent) is not { } keys)
+                {
+                    EventsMetrics.Count(source, "refused");
+                    return Results.Text($"event {cloudEvent.Id} of type {cloudEvent.Type} names nothing to look at", statusCode: StatusCodes.Status400BadRequest);
+                }
+
+                foreach (var key in keys)
+                {
+                    causes.TryAdd(key, TraceParent.Of(request, cloudEvent));
+                }
             }
 
-            models.UnionWith(keys);
+            return await LookAsync(request, source, causes, waiting.Token);
+        }
+        catch (TimeoutException)
+        {
+            return Later(request, source);
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            return Later(request, source);
+        }
+    }
+
+    private async Task<IResult> LookAsync(HttpRequest request, string source, Dictionary<ModelKey, string?> causes, CancellationToken cancellationToken)
+    {
+        var looks = Task.WhenAll(causes.Select(c => line.AdvanceAsync(c.Key, c.Value, cancellationToken)));
+        LineOutcome[] outcomes;
+        try
+        {
+            outcomes = await looks.WaitAsync(LookLimit, time, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            EventsMetrics.Count(source, "continued");
+            return Results.StatusCode(StatusCodes.Status202Accepted);
         }
 
-        var outcomes = await Task.WhenAll(models.Select(m => line.AdvanceAsync(m, cancellationToken)));
+        // 5
         if (outcomes.Contains(LineOutcome.Transient))
         {
-            EventsMetrics.Count(source, "later");
-            request.HttpContext.Response.Headers.RetryAfter = RetryAfterSeconds;
-            return Results.StatusCode(StatusCodes.Status503ServiceUnavailable);
+            return Later(request, source);
         }
 
-        EventsMetrics.Count(source, models.Count == 0 ? "unclaimed" : "handled");
+        EventsMetrics.Count(source, causes.Count == 0 ? "unclaimed" : "handled");
         return Results.StatusCode(StatusCodes.Status202Accepted);
+    }
+
+    private static IResult Later(HttpRequest request, string source)
+    {
+        EventsMetrics.Count(source, "later");
+        request.HttpContext.Response.Headers.RetryAfter = RetryAfterSeconds;
+        return Results.StatusCode(StatusCodes.Status503ServiceUnavailable);
     }
 }

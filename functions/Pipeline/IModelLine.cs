@@ -6,7 +6,11 @@ namespace Prewarm.Functions.Pipeline;
 internal interface IModelLine
 {
     /// <summary>Observes, plans and applies until this pass has nothing more to do. Calls for one model run one at a time and coalesce; a call returns after a pass that began after it.</summary>
-    Task<LineOutcome> AdvanceAsync(ModelKey model, CancellationToken cancellationToken);
+    /// <param name="cause">W3C traceparent of the event that asks for the look; null when time or a person does.</param>
+    Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, CancellationToken cancellationToken);
+
+    /// <summary>The same without an event.</summary>
+    Task<LineOutcome> AdvanceAsync(ModelKey model, CancellationToken cancellationToken) => AdvanceAsync(model, null, cancellationToken);
 }
 
 /// <summary>How a pass over one model ended.</summary>

@@ -72,7 +72,7 @@ internal static class LinePlanner
         var uploads = observed.Uploads?.Versions ?? [];
         var failure = observed.Uploads?.Failure;
         var (versions, overwritten) = failure is null
-            ? VersionLedger.Update(before.Versions ?? [], uploads)
+            ? VersionLedger.Update(before.Versions ?? [], uploads, observed.Cause)
             : VersionLedger.Update(before.Versions ?? [], [.. (before.Versions ?? []).Where(v => v.State == VersionState.Uploading).Select(Unseen)]);
         var target = VersionLedger.Target(versions);
         var nextLook = uploads.Min(u => u.NextLook);

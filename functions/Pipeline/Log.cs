@@ -18,6 +18,12 @@ internal static partial class Log
     [LoggerMessage(603, LogLevel.Error, "{Model}: the API server refused ({Reason}): {Message}")]
     public static partial void PassRefused(ILogger logger, ModelKey model, string reason, string message);
 
+    [LoggerMessage(606, LogLevel.Warning, "{Model}: the Event {Reason} could not be written: {Message}")]
+    public static partial void EventUnwritten(ILogger logger, ModelKey model, string reason, string message);
+
+    [LoggerMessage(605, LogLevel.Error, "{Model}: a look failed in a way nobody foresaw")]
+    public static partial void LookFailed(ILogger logger, ModelKey model, Exception exception);
+
     [LoggerMessage(604, LogLevel.Information, "event on {Source} refused: {Reason}")]
     public static partial void EventRefused(ILogger logger, string source, string reason);
 }

@@ -18,8 +18,6 @@ internal sealed class ModelUploadedFunction(EventDesk desk, ICatalog catalog)
             return Results.Empty;
         }
 
-        // An event that came before the first list would be nobody's.
-        await catalog.Synced.WaitAsync(cancellationToken);
         return await desk.HandleAsync(request, "oss", cloudEvent => OssObjectEvent.Parse(cloudEvent) switch
         {
             null => null,

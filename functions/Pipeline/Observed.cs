@@ -8,6 +8,9 @@ namespace Prewarm.Functions.Pipeline;
 /// <summary>Everything one pass reads before it decides. Lists hold only objects labelled for this model.</summary>
 internal sealed record Observed(CachedModel Model)
 {
+    /// <summary>W3C traceparent of the event that asked for this look.</summary>
+    public string? Cause { get; init; }
+
     public UploadObservation? Uploads { get; init; }
     public IReadOnlyList<Dataset> Datasets { get; init; } = [];
     public IReadOnlyList<JindoRuntime> Runtimes { get; init; } = [];

@@ -8,10 +8,7 @@ namespace Prewarm.Functions.Pipeline;
 internal sealed class SweepFunction(EventDesk desk, ICatalog catalog)
 {
     [Function("Sweep")]
-    public async Task<IResult> RunAsync(
-        [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "events/sweep")] HttpRequest request, CancellationToken cancellationToken)
-    {
-        await catalog.Synced.WaitAsync(cancellationToken);
-        return await desk.HandleAsync(request, "sweep", _ => catalog.Current.Models.Select(m => m.Key()), cancellationToken);
-    }
+    public Task<IResult> RunAsync(
+        [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "events/sweep")] HttpRequest request, CancellationToken cancellationToken) =>
+        desk.HandleAsync(request, "sweep", _ => catalog.Current.Models.Select(m => m.Key()), cancellationToken);
 }

@@ -19,8 +19,10 @@ internal static class VersionLedger
 {
     private const int MaxVersions = 20;
 
+    /// <param name="cause">W3C traceparent of the event that asked for this look: what it finds belongs to that event's trace.</param>
     /// <summary>Returns the versions as they are now, oldest completion first, and the names of served versions whose files were changed in place.</summary>
-    public static (List<VersionStatus> Versions, List<string> Overwritten) Update(IReadOnlyList<VersionStatus> before, IReadOnlyList<UploadedVersion> uploads)
+    public static (List<VersionStatus> Versions, List<string> Overwritten) Update(
+        IReadOnlyList<VersionStatus> before, IReadOnlyList<UploadedVersion> uploads, string? cause = null)
     {
         var versions = before.Select(Copy).ToList();
         var overwritten = new List<string>();
@@ -49,6 +51,7 @@ internal static class VersionLedger
                 continue;
             }
 
+            entry.Traceparent ??= cause;
             entry.Digest = upload.Digest;
             entry.Files = upload.Files;
             entry.Bytes = upload.Bytes;
@@ -109,6 +112,7 @@ internal static class VersionLedger
         RolloutStartedAt = v.RolloutStartedAt,
         Golden = v.Golden,
         ServingSince = v.ServingSince,
+        LoadFailures = v.LoadFailures,
         Traceparent = v.Traceparent,
     };
 }

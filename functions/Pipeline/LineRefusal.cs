@@ -1,0 +1,31 @@
+using Prewarm.Functions.Catalog;
+
+namespace Prewarm.Functions.Pipeline;
+
+/// <summary>The status of a model whose pass the API server refused.</summary>
+internal static class LineRefusal
+{
+    /// <summary>Roles are bound and CRDs are installed while we run: look again after so long.</summary>
+    internal static readonly TimeSpan LookAgain = TimeSpan.FromSeconds(60);
+
+    /// <summary>All that was known stays; Ready says what was refused.</summary>
+    public static CachedModelStatus Status(CachedModel model, string reason, string message, DateTimeOffset now)
+    {
+        var before = model.Status ?? new();
+        var conditions = new Conditions(before.Conditions ?? [], model.Metadata.Generation, now);
+        conditions.Set("Ready", false, reason, $"the API server refused: {message}");
+        return new()
+        {
+            Phase = model.Metadata.DeletionTimestamp is null ? "Blocked" : "Deleting",
+            ObservedGeneration = model.Metadata.Generation,
+            Conditions = [.. (before.Conditions ?? []).Where(c => c.Type != "Ready"), .. conditions.Build()],
+            Versions = before.Versions,
+            Version = before.Version,
+            Cached = before.Cached,
+            Warmth = before.Warmth,
+            Traffic = before.Traffic,
+            Url = before.Url,
+            NextLook = Conditions.Seconds(now + LookAgain),
+        };
+    }
+}
