@@ -27,14 +27,14 @@ public sealed class KubectlTests
             var config = server.WriteKubeconfig(Path.Combine(home.FullName, "config"));
             var file = Path.Combine(home.FullName, "model.yaml");
             await File.WriteAllTextAsync(file, Manifest, deadline.Token);
-            async Task<string> RunAsync(string arguments)
+            async Task<string> RunAsync(string arguments, int code = 0)
             {
                 var start = new ProcessStartInfo(path!, $"--kubeconfig {config} --cache-dir {home.FullName}/cache {arguments}") { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
                 using var process = Process.Start(start)!;
                 var (output, error) = (process.StandardOutput.ReadToEndAsync(deadline.Token), process.StandardError.ReadToEndAsync(deadline.Token));
                 await process.WaitForExitAsync(deadline.Token);
-                Assert.True(process.ExitCode == 0, $"kubectl {arguments}: {await output}{await error}");
-                return await output;
+                Assert.True(process.ExitCode == code, $"kubectl {arguments}: {await output}{await error}");
+                return await output + (code == 0 ? "" : await error);
             }
 
             Assert.Contains("serverside-applied", await RunAsync($"apply --server-side -f {file}"), StringComparison.Ordinal);
@@ -42,12 +42,59 @@ public sealed class KubectlTests
             Assert.Contains("oss://b/m", await RunAsync("describe cm8l bloom"), StringComparison.Ordinal);
             Assert.Contains("condition met", await RunAsync("wait --timeout=20s --for=condition=Established crd/cachedmodels.prewarm.dev"), StringComparison.Ordinal);
             Assert.Contains("yes", await RunAsync("auth can-i create secrets"), StringComparison.Ordinal);
-            Assert.Contains("deleted", await RunAsync("delete cm8l bloom --timeout=20s"), StringComparison.Ordinal);
-            await RunAsync("get dataset,jindoruntime,dataload,inferenceservice,ksvc,pods");
+            Assert.Contains("KIND:       CachedModel", await RunAsync("explain cachedmodel.spec"), StringComparison.Ordinal);
+            Assert.Contains("source\t<Object> -required-", await RunAsync("explain cachedmodel.spec"), StringComparison.Ordinal);
+
+            // Client-side apply, with the server's validation: the second says nothing new.
+            Assert.Contains("configured", await RunAsync($"apply -f {file}"), StringComparison.Ordinal);
+            Assert.Contains("unchanged", await RunAsync($"apply -f {file}"), StringComparison.Ordinal);
+            var typo = Path.Combine(home.FullName, "typo.yaml");
+            await File.WriteAllTextAsync(typo, Manifest.Replace("modelName", "modelNaam", StringComparison.Ordinal), deadline.Token);
+            Assert.Contains("unknown field \"spec.serving.modelNaam\"", await RunAsync($"apply -f {typo}", 1), StringComparison.Ordinal);
+
+            // What kubectl sends as protobuf.
+            await RunAsync("create namespace demo");
+            await RunAsync("-n demo create secret generic access-key --from-literal=fs.oss.accessKeyId=id");
+            Assert.Equal("aWQ=", await RunAsync("-n demo get secret access-key -o jsonpath={.data.fs\\.oss\\.accessKeyId}"));
+            await RunAsync("-n demo create serviceaccount bob");
+            await RunAsync("-n demo create role reader --verb=get,list --resource=secrets");
+            await RunAsync("-n demo create rolebinding reader --role=reader --serviceaccount=demo:bob");
+            Assert.Contains("yes", await RunAsync("-n demo auth can-i list secrets --as=system:serviceaccount:demo:bob"), StringComparison.Ordinal);
+            Assert.Contains("no", await RunAsync("-n demo auth can-i create secrets --as=system:serviceaccount:demo:bob", 1), StringComparison.Ordinal);
+            Assert.StartsWith("sa.", await RunAsync("-n demo create token bob"), StringComparison.Ordinal);
+
+            // describe shows the Events of the object and of no other.
+            var uid = await RunAsync("get cm8l bloom -o jsonpath={.metadata.uid}");
+            var events = Path.Combine(home.FullName, "events.yaml");
+            await File.WriteAllTextAsync(events, Event("bloom", uid, "the marker is missing") + "\n---\n" + Event("other", "1", "not this one"), deadline.Token);
+            await RunAsync($"create -f {events}");
+            var described = await RunAsync("describe cm8l bloom");
+            Assert.Contains("the marker is missing", described, StringComparison.Ordinal);
+            Assert.DoesNotContain("not this one", described, StringComparison.Ordinal);
+
+            await RunAsync("-n demo create configmap empty");
+            Assert.Contains("deleted", await RunAsync("delete namespace demo --timeout=20s"), StringComparison.Ordinal);
+            await RunAsync("get namespace demo", 1);
+            await RunAsync("get cachedmodels,dataset,jindoruntime,dataload,inferenceservice,ksvc,pods");
+            Assert.Contains("deleted", await RunAsync("delete cm8l bloom --cascade=foreground --timeout=20s"), StringComparison.Ordinal);
         }
         finally
         {
             home.Delete(recursive: true);
         }
     }
+
+    private static string Event(string model, string uid, string message) => $$"""
+        apiVersion: v1
+        kind: Event
+        metadata: { name: {{model}}.1, namespace: default }
+        involvedObject: { apiVersion: prewarm.dev/v1alpha1, kind: CachedModel, name: {{model}}, namespace: default, uid: "{{uid}}" }
+        reason: Waiting
+        message: {{message}}
+        type: Normal
+        source: { component: prewarm }
+        firstTimestamp: "2026-11-24T07:00:00Z"
+        lastTimestamp: "2026-11-24T07:00:00Z"
+        count: 1
+        """;
 }
