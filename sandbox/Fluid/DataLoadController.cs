@@ -65,7 +65,7 @@ internal sealed class DataLoadController(IKubeApi api, NodeStore nodes, RemoteSt
     private Task EndAsync(JsonObject load, TimeSpan? took, string? failure, string? message, CancellationToken cancellationToken)
     {
         var type = failure is null ? "Complete" : "Failed";
-        var condition = Json.Condition(null, time, type, "True", failure ?? "CompletionsReached", message ?? "");
+        var condition = Json.Condition(null, time, type, "True", failure ?? "CompletionsReached", message);
         condition["lastProbeTime"] = condition.Text("lastTransitionTime");
         var seconds = Math.Max(1, (int)Math.Ceiling(took?.TotalSeconds ?? 0));
         return api.SetStatusAsync(Kinds.DataLoads, load, new()

@@ -165,6 +165,8 @@ internal sealed class DatasetController(IKubeApi api, NodeStore nodes, RemoteSto
         await api.SetStatusAsync(Kinds.JindoRuntimes, runtime, new()
         {
             ["masterPhase"] = "Ready",
+            // Required by the CRD: the Helm values that the runtime was installed with.
+            ["valueFile"] = $"{name}-jindo-values",
             ["workerPhase"] = phase,
             ["fusePhase"] = "Ready",
             ["cacheStates"] = States(),

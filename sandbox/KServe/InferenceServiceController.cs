@@ -99,7 +99,7 @@ internal sealed class InferenceServiceController(IKubeApi api, string domain, Ti
             ["modelStatus"] = new JsonObject
             {
                 ["transitionStatus"] = failed ? "BlockedByFailedLoad" : ready.Status == "True" ? "UpToDate" : "InProgress",
-                ["states"] = new JsonObject { ["activeModelState"] = "", ["targetModelState"] = failed ? "FailedToLoad" : "Pending" },
+                ["states"] = new JsonObject { ["targetModelState"] = failed ? "FailedToLoad" : "Pending" },
             },
             ["observedGeneration"] = knative?.At("status", "observedGeneration")?.DeepClone(),
         }, cancellationToken);

@@ -35,7 +35,7 @@ internal sealed class PodStatus(IKubeApi api, JsonObject pod, TimeProvider time)
         var container = pod.At("spec", "containers").Objects().First();
         var entry = new JsonObject
         {
-            ["name"] = container.Text("name"), ["image"] = container.Text("image") ?? "", ["imageID"] = "", ["ready"] = ready, ["restartCount"] = _restarts, ["state"] = state,
+            ["name"] = container.Text("name"), ["image"] = container.Text("image") ?? "none", ["ready"] = ready, ["restartCount"] = _restarts, ["state"] = state,
         };
         if (_last is not null)
         {

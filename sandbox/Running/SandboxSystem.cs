@@ -152,7 +152,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
             ["Events__Token"] = EventToken,
             ["Gateway__Address"] = Cluster.Gateway.Address.ToString(),
             ["ObjectStore__Endpoint"] = Store.Endpoint.ToString(),
-            ["DOTNET_gcServer"] = "0",
+            ["Logging__Json"] = "false",
         }, Path.Combine(Root, "functions.log"), time, cancellationToken));
         Store.EventToken = EventToken;
         Store.EventSink = new(Functions.Address, "/events/oss");

@@ -5,6 +5,15 @@ namespace Prewarm.Sandbox.Story;
 /// <summary>What a person sees of the story.</summary>
 internal sealed class StoryScreen
 {
+    public StoryScreen()
+    {
+        if (Console.IsOutputRedirected)
+        {
+            // A file has no width: one line stays one line.
+            AnsiConsole.Profile.Width = 500;
+        }
+    }
+
     public void Title(string text) => AnsiConsole.MarkupLineInterpolated($"[bold]{text}[/]");
 
     public void Line(string text) => AnsiConsole.MarkupLineInterpolated($"   [grey]{text}[/]");
@@ -57,7 +66,7 @@ internal sealed class StoryScreen
             Title($"The end of {Path.GetFileName(log)}");
             foreach (var line in File.ReadLines(log).TakeLast(40))
             {
-                Line(line);
+                Console.WriteLine("   " + line);
             }
         }
     }
