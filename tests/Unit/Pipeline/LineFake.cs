@@ -1,0 +1,19 @@
+using System.Collections.Concurrent;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Pipeline;
+
+namespace Prewarm.Tests.Unit.Pipeline;
+
+/// <summary>Records who asked for a look and answers as it is told.</summary>
+internal sealed class LineFake : IModelLine
+{
+    public ConcurrentQueue<(ModelKey Model, string? Cause)> Looks { get; } = new();
+
+    public Func<ModelKey, Task<LineOutcome>> Answer { get; set; } = _ => Task.FromResult(LineOutcome.Settled);
+
+    public Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, CancellationToken cancellationToken)
+    {
+        Looks.Enqueue((model, cause));
+        return Answer(model);
+    }
+}

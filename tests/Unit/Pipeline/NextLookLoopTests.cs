@@ -1,0 +1,95 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Pipeline;
+using Prewarm.Tests.Unit.Relay;
+using Xunit;
+
+namespace Prewarm.Tests.Unit.Pipeline;
+
+public sealed class NextLookLoopTests : IDisposable
+{
+    private readonly LineFake _line = new();
+    private readonly FakeTimeProvider _time = new();
+    private readonly CachedModel _model = new()
+    {
+        Metadata = new() { Name = "bloom", Namespace = "demo", Generation = 1, ResourceVersion = "1" },
+        Status = new() { ObservedGeneration = 1 },
+    };
+
+    private readonly NextLookLoop _loop;
+
+    public NextLookLoopTests() => _loop = new(new CatalogFake(_model), _line, _time, NullLogger<NextLookLoop>.Instance);
+
+    public void Dispose() => _loop.Dispose();
+
+    [Fact]
+    public void Tick_NothingDue_NoLook()
+    {
+        Assert.Equal(TimeSpan.FromMinutes(1), Tick());
+        Assert.Empty(_line.Looks);
+    }
+
+    [Fact]
+    public void Tick_NextLook_AtThatTimeAndNotBefore()
+    {
+        _model.Status!.NextLook = _time.GetUtcNow().AddSeconds(30);
+        Assert.Equal(TimeSpan.FromSeconds(30), Tick());
+        Assert.Empty(_line.Looks);
+        _time.Advance(TimeSpan.FromSeconds(30));
+        Tick();
+        Assert.Single(_line.Looks);
+    }
+
+    [Fact]
+    public void Tick_LookLeavesTheModelAsDueAsBefore_NoSpinning()
+    {
+        _model.Metadata.Generation = 2;
+        Tick();
+        var wait = Tick();
+        Assert.Single(_line.Looks);
+        _time.Advance(wait);
+        Tick();
+        Assert.Equal(2, _line.Looks.Count);
+    }
+
+    [Fact]
+    public void Tick_ModelChangedSinceItsLook_LooksAtOnce()
+    {
+        _model.Metadata.Generation = 2;
+        Tick();
+        _model.Metadata.ResourceVersion = "2";
+        Tick();
+        Assert.Equal(2, _line.Looks.Count);
+    }
+
+    [Fact]
+    public void Tick_LooksFail_WaitsLongerEachTimeAndNeverThrows()
+    {
+        _model.Metadata.Generation = 2;
+        var answers = new Queue<Task<LineOutcome>>([Task.FromResult(LineOutcome.Transient), Task.FromException<LineOutcome>(new InvalidOperationException("a bug")), Task.FromResult(LineOutcome.Transient)]);
+        _line.Answer = _ => answers.Dequeue();
+        var waits = new List<double>();
+        while (answers.Count > 0)
+        {
+            Tick();
+            waits.Add(Tick().TotalSeconds);
+            _time.Advance(TimeSpan.FromSeconds(waits[^1]));
+        }
+
+        Assert.Equal([2, 4, 8], waits);
+    }
+
+    [Fact]
+    public void Tick_ALookStillRuns_NoSecondOne()
+    {
+        _model.Metadata.Generation = 2;
+        _line.Answer = _ => new TaskCompletionSource<LineOutcome>().Task;
+        Tick();
+        _model.Metadata.ResourceVersion = "2";
+        Tick();
+        Assert.Single(_line.Looks);
+    }
+
+    private TimeSpan Tick() => _loop.Tick(CancellationToken.None);
+}
