@@ -18,4 +18,10 @@ builder.Services
     .AddPipeline(builder.Configuration)
     .AddRelay(builder.Configuration)
     .AddOperate(builder.Configuration);
+if (CommandLine.Run(args, builder.Services, Console.Out, Console.Error) is { } exitCode)
+{
+    return exitCode;
+}
+
 await builder.Build().RunAsync();
+return 0;

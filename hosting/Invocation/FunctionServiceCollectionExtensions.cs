@@ -30,4 +30,8 @@ public static class FunctionServiceCollectionExtensions
             .Select(s => s.ImplementationInstance)
             .OfType<FunctionDescriptor>()
             .OrderBy(f => f.Name, StringComparer.Ordinal)];
+
+    /// <summary>Writes <c>DIR/FUNCTION/function.json</c> for each function registered so far.</summary>
+    public static void WriteFunctionJson(this IServiceCollection services, string directory)
+        => FunctionJson.WriteAll(services.GetFunctions(), directory);
 }

@@ -7,4 +7,7 @@ internal static class FunctionServiceCollectionExtensions
     public static IServiceCollection AddFunction<T>(this IServiceCollection services)
         where T : class
         => services;
+
+    public static void WriteFunctionJson(this IServiceCollection services, string directory)
+        => throw new NotSupportedException("the worker's SDK writes functions.metadata at build; function.json is for a custom handler");
 }

@@ -1,0 +1,47 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Prewarm.Functions.Operate;
+
+/// <summary>What the program does besides serving functions.</summary>
+internal static class CommandLine
+{
+    private const string Usage = """
+        functions                      serves the functions until SIGTERM
+        functions functions-json DIR   writes DIR/FUNCTION/function.json for each function, as the Azure Functions host
+                                       reads them of a custom handler (dotnet publish does this to its output)
+        functions --help               this text
+
+        Environment when serving:
+          PORT                  port on all addresses (default 127.0.0.1:8080; 0 takes a free one); Host__Address narrows it
+          FUNCTIONS             functions to serve, by name, comma list (default all)
+          KUBECONFIG            API server (default: the Pod's ServiceAccount, then ~/.kube/config)
+          PREWARM_NAMESPACES    namespaces to look after, comma list (default all)
+          Gateway__Address      URL of the mesh's ingress gateway
+          Events__Token         token that senders of events must give (default none: everybody may)
+          ObjectStore__Endpoint object store to use in place of every spec.source.endpoint
+          Logging__Json         false writes logs as text
+          OTEL_EXPORTER_OTLP_ENDPOINT, and the other standard OTEL_ variables: where traces go (default nowhere)
+
+        """;
+
+    /// <summary>Carries out a command; returns its exit code, or null when there is none and the functions are to be served.</summary>
+    /// <param name="args">Settings such as <c>--PORT=0</c> are no command.</param>
+    /// <param name="services">Where the functions are registered.</param>
+    public static int? Run(IReadOnlyList<string> args, IServiceCollection services, TextWriter output, TextWriter errors)
+    {
+        switch (args)
+        {
+            case ["--help" or "-h" or "help", ..]:
+                output.Write(Usage);
+                return 0;
+            case ["functions-json", var directory]:
+                services.WriteFunctionJson(directory);
+                return 0;
+            case [var first, ..] when !first.StartsWith('-') && !first.Contains('='):
+                errors.Write($"{(first == "functions-json" ? "functions-json takes one directory" : $"unknown command: {first}")}\n\n{Usage}");
+                return 2;
+            default:
+                return null;
+        }
+    }
+}
