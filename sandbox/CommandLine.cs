@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Prewarm.Sandbox.LanguageModel;
 using Prewarm.Sandbox.Running;
 
@@ -9,7 +10,12 @@ namespace Prewarm.Sandbox;
 internal static class CommandLine
 {
     private static readonly Option<string?> s_kubeconfig = new("--kubeconfig") { Description = "Use this API server (with the CRDs of Fluid, KServe and Knative) instead of the built-in one", HelpName = "FILE" };
-    private static readonly Option<Uri?> s_s3 = new("--s3") { Description = "Use this S3-compatible object store instead of the built-in one; needs --access-key and --secret-key", HelpName = "URL" };
+    private static readonly Option<Uri?> s_s3 = new("--s3")
+    {
+        Description = "Use this S3-compatible object store instead of the built-in one; needs --access-key and --secret-key",
+        HelpName = "URL",
+        CustomParser = ParseUrl,
+    };
     private static readonly Option<string?> s_accessKey = new("--access-key") { Description = "Access key of the object store", HelpName = "K" };
     private static readonly Option<string?> s_secretKey = new("--secret-key") { Description = "Secret key of the object store", HelpName = "S" };
     private static readonly Option<string?> s_functions = new("--functions") { Description = "Run this published binary (or functions.dll) instead of the one built along", HelpName = "PATH" };
@@ -22,10 +28,10 @@ internal static class CommandLine
 
     public static Task<int> RunAsync(string[] args)
     {
-        s_nodes.Validators.Add(r => Range(r, r.GetValueOrDefault<int>(), 1, 50));
-        s_remote.Validators.Add(r => Range(r, r.GetValueOrDefault<double>(), 0, 1e6));
-        s_zero.Validators.Add(r => Range(r, r.GetValueOrDefault<double>(), 0.5, 86_400));
-        s_pod.Validators.Add(r => Range(r, r.GetValueOrDefault<double>(), 0, 3600));
+        s_nodes.Validators.Add(r => Range(r, 1, 50));
+        s_remote.Validators.Add(r => Range(r, 0, 1e6));
+        s_zero.Validators.Add(r => Range(r, 0.5, 86_400));
+        s_pod.Validators.Add(r => Range(r, 0, 3600));
         var once = new Option<bool>("--once") { Description = "End after the story; the exit code is 0 only if every step passed" };
         var report = new Option<FileInfo?>("--report") { Description = "Write the report of the story to this file, as JSON", HelpName = "FILE" };
         var root = new RootCommand("Prewarm's sandbox: the whole cluster on this machine, on loopback only. Without a command it plays the tutorial and stays up until Ctrl-C.");
@@ -57,7 +63,7 @@ internal static class CommandLine
 
         command.Validators.Add(result =>
         {
-            if (result.GetValue(s_s3) is not null && (result.GetValue(s_accessKey) is null || result.GetValue(s_secretKey) is null))
+            if (result.GetResult(s_s3) is not null && (result.GetResult(s_accessKey) is null || result.GetResult(s_secretKey) is null))
             {
                 result.AddError("--s3 needs --access-key and --secret-key");
             }
@@ -79,12 +85,25 @@ internal static class CommandLine
         Faults = parsed.GetValue(s_fault) ?? [],
     };
 
-    private static void Range(OptionResult result, double value, double least, double most)
+    private static void Range(OptionResult result, double least, double most)
     {
-        if (value < least || value > most)
+        // What is no number at all is told by the option itself.
+        if (result.Tokens.Count == 1 && double.TryParse(result.Tokens[0].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && (value < least || value > most))
         {
-            result.AddError($"{result.Option.Name} is {value}: give a number from {least} to {most}");
+            result.AddError($"{result.Option.Name} is {result.Tokens[0].Value}: give a number from {least} to {most}");
         }
+    }
+
+    private static Uri? ParseUrl(ArgumentResult result)
+    {
+        var text = result.Tokens[0].Value;
+        if (Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https")
+        {
+            return url;
+        }
+
+        result.AddError($"--s3 is '{text}': give the URL of the store, such as http://127.0.0.1:9000");
+        return null;
     }
 
     private static async Task<int> GuardAsync(Func<Task<int>> run)
