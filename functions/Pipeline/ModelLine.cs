@@ -76,6 +76,7 @@ internal sealed class ModelLine : IModelLine
     {
         using var activity = LineTracing.Look(key, cause);
         CachedModel? model = null;
+        UploadObservation? listed = null;
         try
         {
             for (var pass = 0; pass < MaxPasses; pass++)
@@ -86,7 +87,8 @@ internal sealed class ModelLine : IModelLine
                     return LineOutcome.Gone;
                 }
 
-                var observed = await _observer.ObserveAsync(model, cause, cancellationToken);
+                var observed = await _observer.ObserveAsync(model, cause, listed, cancellationToken);
+                listed = observed.Uploads;
                 if (!await PassAsync(observed, cancellationToken))
                 {
                     return observed.Uploads?.Failure is { Transient: true } ? LineOutcome.Transient : LineOutcome.Settled;

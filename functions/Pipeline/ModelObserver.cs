@@ -10,7 +10,8 @@ namespace Prewarm.Functions.Pipeline;
 /// <summary>Reads everything that one pass decides on.</summary>
 internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads)
 {
-    public async Task<Observed> ObserveAsync(CachedModel model, string? cause, CancellationToken cancellationToken)
+    /// <param name="listed">A listing of this very look: the passes after its first one need no other.</param>
+    public async Task<Observed> ObserveAsync(CachedModel model, string? cause, UploadObservation? listed, CancellationToken cancellationToken)
     {
         var ns = model.Metadata.Namespace;
         var selector = Ownership.Selector(model.Metadata.Name!);
@@ -22,7 +23,7 @@ internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads)
         var created = service?.Status?.Components?.GetValueOrDefault("predictor")?.LatestCreatedRevision;
         var revision = created is null ? null : await api.GetAsync(ServingKinds.Revisions, ns, created, cancellationToken);
         var observation = model.Metadata.DeletionTimestamp is null && model.Location() is not null
-            ? await ListUploadsAsync(model, cancellationToken)
+            ? listed ?? await ListUploadsAsync(model, cancellationToken)
             : null;
         return new(model)
         {

@@ -80,7 +80,7 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         }
         catch (AmazonS3Exception e)
         {
-            return Failure(e);
+            return Failure(e, model);
         }
         catch (Exception e) when (e is AmazonClientException or HttpRequestException or IOException or OperationCanceledException or TimeoutException)
         {
@@ -200,11 +200,11 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         return id is null || secret is null ? new(config) : new(new BasicAWSCredentials(id, secret), config);
     }
 
-    private static UploadObservation Failure(AmazonS3Exception e) => e switch
+    private static UploadObservation Failure(AmazonS3Exception e, CachedModel model) => e switch
     {
-        { ErrorCode: "NoSuchBucket" } => UploadObservation.Failed("NoSuchBucket", $"the bucket does not exist: {e.Message}", false),
+        { ErrorCode: "NoSuchBucket" } => UploadObservation.Failed("NoSuchBucket", $"spec.source.uri is '{model.Spec?.Source.Uri}', but that bucket does not exist at {model.Spec?.Source.Endpoint}: make it, or correct the uri or the endpoint", false),
         { StatusCode: HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized } =>
-            UploadObservation.Failed("AccessDenied", $"the object store refuses the credentials ({e.ErrorCode}): {e.Message}", false),
+            UploadObservation.Failed("AccessDenied", $"the object store refuses the keys of Secret {model.Spec?.Source.CredentialsSecret} for {model.Spec?.Source.Uri} ({e.ErrorCode}): {e.Message}", false),
         { StatusCode: < HttpStatusCode.Continue or HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or >= HttpStatusCode.InternalServerError } =>
             UploadObservation.Failed("StoreUnreachable", $"the object store does not answer ({e.ErrorCode}): {e.Message}", true),
         _ => UploadObservation.Failed("StoreRefused", $"the object store refuses the request ({e.ErrorCode}): {e.Message}", false),
