@@ -72,7 +72,7 @@ internal sealed class MiniCluster : IAsyncDisposable
         cluster.Run(cluster.Kubelet.RunAsync);
         cluster.Run(new ControllerLoop(api, Kinds.InferenceServices, inference.ReconcileAsync, time, log).Owns(Kinds.Services).RunAsync);
         cluster.Run(new ControllerLoop(api, Kinds.Services, services.ReconcileAsync, time, log).Owns(Kinds.Revisions).RunAsync);
-        cluster.RunFluid(api, remote, time, log);
+        cluster.Run(new FluidControllers(api, cluster.Nodes, remote, time, log).RunAsync);
         if (options.BareApiServer)
         {
             cluster.Run(new GarbageCollector(api, time, log).RunAsync);
@@ -87,14 +87,6 @@ internal sealed class MiniCluster : IAsyncDisposable
         await Gateway.DisposeAsync();
         await Task.WhenAll(_loops).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _stop.Dispose();
-    }
-
-    private void RunFluid(IKubeApi api, RemoteStore remote, TimeProvider time, Action<string> log)
-    {
-        var datasets = new DatasetController(api, Nodes, remote, time);
-        var loads = new DataLoadController(api, Nodes, remote, time, _stop.Token);
-        Run(new ControllerLoop(api, Kinds.Datasets, datasets.ReconcileAsync, time, log) { Resync = TimeSpan.FromSeconds(1) }.RunAsync);
-        Run(new ControllerLoop(api, Kinds.DataLoads, loads.ReconcileAsync, time, log) { Resync = TimeSpan.FromSeconds(1) }.RunAsync);
     }
 
     private void Run(Func<CancellationToken, Task> loop) => _loops.Add(Task.Run(() => loop(_stop.Token)));

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Amazon.Runtime;
@@ -8,12 +9,14 @@ using Prewarm.Functions.Kubernetes;
 namespace Prewarm.Sandbox.Cluster;
 
 /// <summary>One mount of a Dataset: what stands below its path lies below the prefix.</summary>
+/// <param name="Path">Without a slash at the end; empty for the root.</param>
 internal sealed record Mount(string Path, string Bucket, string Prefix, IAmazonS3 Client);
 
 /// <summary>A remote object under its path inside the Dataset.</summary>
 internal sealed record RemoteFile(string Path, string Key, long Bytes, Mount Mount);
 
 /// <summary>The remote object store as Datasets mount it, with the keys of their Secrets.</summary>
+/// <param name="accessKey">Used by mounts without encryptOptions, with <paramref name="secretKey"/>.</param>
 internal sealed class RemoteStore(IKubeApi api, Uri endpoint, string accessKey, string secretKey) : IDisposable
 {
     private readonly Dictionary<string, AmazonS3Client> _clients = [];
@@ -23,13 +26,11 @@ internal sealed class RemoteStore(IKubeApi api, Uri endpoint, string accessKey, 
         var mounts = new List<Mount>();
         foreach (var mount in dataset.At("spec", "mounts").Objects())
         {
-            var at = new Uri(mount.Text("mountPoint")!.Replace("oss://", "s3://", StringComparison.Ordinal));
-            var bucket = mount.Text("mountPoint")!.Split('/', StringSplitOptions.RemoveEmptyEntries)[1];
-            var prefix = Uri.UnescapeDataString(at.AbsolutePath).Trim('/');
+            var at = MountPoint.Parse(mount.Text("mountPoint"));
             var id = await KeyAsync(dataset, mount, "fs.oss.accessKeyId", cancellationToken) ?? accessKey;
             var secret = await KeyAsync(dataset, mount, "fs.oss.accessKeySecret", cancellationToken) ?? secretKey;
-            mounts.Add(new(mount.Text("path") ?? "/" + mount.Text("name"), bucket, prefix.Length == 0 ? "" : prefix + "/",
-                Client(mount.Text("options", "fs.oss.endpoint"), id, secret)));
+            var path = (mount.Text("path") ?? "/" + mount.Text("name")).TrimEnd('/');
+            mounts.Add(new(path, at.Bucket, at.Prefix, Client(mount.Text("options", "fs.oss.endpoint"), id, secret)));
         }
 
         return mounts;
@@ -45,7 +46,7 @@ internal sealed class RemoteStore(IKubeApi api, Uri endpoint, string accessKey, 
             {
                 var page = await mount.Client.ListObjectsV2Async(new() { BucketName = mount.Bucket, Prefix = mount.Prefix, ContinuationToken = token }, cancellationToken);
                 files.AddRange((page.S3Objects ?? []).Where(o => !o.Key.EndsWith('/')).Select(o =>
-                    new RemoteFile($"{mount.Path.TrimEnd('/')}/{o.Key[mount.Prefix.Length..]}", o.Key, o.Size ?? 0, mount)));
+                    new RemoteFile($"{mount.Path}/{o.Key[mount.Prefix.Length..]}", o.Key, o.Size ?? 0, mount)));
                 token = page.IsTruncated == true ? page.NextContinuationToken : null;
             }
             while (token is not null);
@@ -54,8 +55,33 @@ internal sealed class RemoteStore(IKubeApi api, Uri endpoint, string accessKey, 
         return files;
     }
 
-    public static async Task<Stream> OpenAsync(RemoteFile file, CancellationToken cancellationToken) =>
-        (await file.Mount.Client.GetObjectAsync(file.Mount.Bucket, file.Key, cancellationToken)).ResponseStream;
+    /// <summary>One file by its path inside the Dataset, without a listing; null when no object is there.</summary>
+    public async Task<RemoteFile?> FindAsync(JsonObject dataset, string path, CancellationToken cancellationToken)
+    {
+        foreach (var mount in (await MountsAsync(dataset, cancellationToken)).Where(m => path.StartsWith(m.Path + "/", StringComparison.Ordinal)).OrderByDescending(m => m.Path.Length))
+        {
+            var key = mount.Prefix + path[(mount.Path.Length + 1)..];
+            try
+            {
+                var head = await mount.Client.GetObjectMetadataAsync(mount.Bucket, key, cancellationToken);
+                return new(path, key, head.ContentLength, mount);
+            }
+            catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.NotFound)
+            {
+                // Perhaps below another mount.
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>The object's bytes as they come: asked for as a range, because the SDK takes every other ETag for an MD5 (facts of AWSSDK.S3 4.1.0).</summary>
+    public static async Task<Stream> OpenAsync(RemoteFile file, CancellationToken cancellationToken) => (await file.Mount.Client.GetObjectAsync(new()
+    {
+        BucketName = file.Mount.Bucket,
+        Key = file.Key,
+        ByteRange = file.Bytes > 0 ? new ByteRange("bytes=0-") : null,
+    }, cancellationToken)).ResponseStream;
 
     public void Dispose()
     {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Prewarm.Functions.Kubernetes;
@@ -6,23 +7,31 @@ using Prewarm.Sandbox.Cluster;
 
 namespace Prewarm.Sandbox.Fluid;
 
-/// <summary>Dataset + JindoRuntime: workers on nodes, volume, and figures measured from the real cache folders.</summary>
-internal sealed class DatasetController(IKubeApi api, NodeStore nodes, RemoteStore remote, TimeProvider time)
+/// <summary>
+/// Dataset + JindoRuntime: 1. deletion, 2. unbound without a runtime, 3. the runtime's pods (they cannot start while a Secret they mount is missing),
+/// 4. volume, 5. status with figures measured from the real cache folders.
+/// </summary>
+/// <param name="stopLoads">Ends the copying into a Dataset that goes away.</param>
+internal sealed class DatasetController(IKubeApi api, NodeStore nodes, RemoteStore remote, TimeProvider time, Func<string, string, Task> stopLoads)
 {
     private const string Finalizer = "fluid-dataset-controller-finalizer";
     private const string RuntimeFinalizer = "jindo-runtime-controller-finalizer";
 
+    /// <summary>Between two tries to read the store's total.</summary>
+    private static readonly TimeSpan Relist = TimeSpan.FromSeconds(5);
+    private readonly ConcurrentDictionary<string, Figures> _figures = new();
+    private readonly ConcurrentDictionary<(string Namespace, string Name), string> _stuck = new();
+    private readonly CacheWorkers _workers = new(api, nodes);
+    private readonly DatasetVolume _volume = new(api);
+    private readonly FluidEvents _events = new(api, time);
+
     public async Task ReconcileAsync(JsonObject dataset, CancellationToken cancellationToken)
     {
         var (ns, name) = (dataset.Namespace(), dataset.Name());
+        var key = $"{ns}/{name}";
         if (dataset.Deleting())
         {
-            await WorkersAsync(dataset, null, [], cancellationToken);
-            await api.DeleteAsync(Kinds.JindoRuntimes, ns, name, null, false, cancellationToken);
-            await ReleaseAsync(ns, name, cancellationToken);
-            await api.DeleteAsync(Kinds.Claims, ns, name, null, false, cancellationToken);
-            await api.DeleteAsync(Kinds.Volumes, null, $"{ns}-{name}", null, false, cancellationToken);
-            await api.FinalizersAsync(Kinds.Datasets, dataset, Finalizer, false, cancellationToken);
+            await DeleteAsync(dataset, cancellationToken);
             return;
         }
 
@@ -30,19 +39,88 @@ internal sealed class DatasetController(IKubeApi api, NodeStore nodes, RemoteSto
         var runtime = await api.GetAsync(Kinds.JindoRuntimes, ns, name, cancellationToken);
         if (runtime is null || runtime.Deleting())
         {
-            await WorkersAsync(dataset, null, [], cancellationToken);
+            _figures.TryRemove(key, out _);
+            await stopLoads(ns, name);
+            await _workers.EnsureAsync(dataset, null, [], null, cancellationToken);
             await ReleaseAsync(ns, name, cancellationToken);
-            await api.SetStatusAsync(Kinds.Datasets, dataset, new() { ["phase"] = "NotBound", ["conditions"] = new JsonArray() }, cancellationToken);
+            await api.SetStatusAsync(Kinds.Datasets, dataset, new() { ["phase"] = "NotBound", ["conditions"] = new JsonArray(), ["cacheStates"] = null, ["runtimes"] = new JsonArray() }, cancellationToken);
             return;
         }
 
         await api.FinalizersAsync(Kinds.JindoRuntimes, runtime, RuntimeFinalizer, true, cancellationToken);
         var replicas = runtime.Number("spec", "replicas") ?? 1;
-        var first = Start(ns + "/" + name);
-        string[] workers = [.. Enumerable.Range(0, Math.Min(replicas, nodes.Nodes.Count)).Select(i => nodes.Nodes[(first + i) % nodes.Nodes.Count])];
-        await WorkersAsync(dataset, runtime, workers, cancellationToken);
-        await VolumeAsync(dataset, cancellationToken);
-        await StatusAsync(dataset, runtime, replicas, workers, cancellationToken);
+        var workers = _workers.Place(dataset, replicas);
+        var stuck = await MissingSecretAsync(dataset, cancellationToken);
+        await _workers.EnsureAsync(dataset, runtime, workers, stuck, cancellationToken);
+        if (stuck is null)
+        {
+            _stuck.TryRemove((ns, name), out _);
+        }
+        else
+        {
+            _stuck[(ns, name)] = stuck;
+            await _events.WarnAsync(runtime, "FailedMount", $"MountVolume.SetUp failed for volume \"jindofs-secret-token\" : secret \"{stuck}\" not found", cancellationToken);
+            await RuntimeStatusAsync(runtime, replicas, 0, false, null, cancellationToken);
+            await api.SetStatusAsync(Kinds.Datasets, dataset, new() { ["phase"] = "NotBound", ["conditions"] = new JsonArray() }, cancellationToken);
+            return;
+        }
+
+        await _volume.EnsureAsync(dataset, cancellationToken);
+        await StatusAsync(dataset, runtime, replicas, workers.Length, cancellationToken);
+    }
+
+    /// <summary>Datasets whose pods wait for a Secret.</summary>
+    public IEnumerable<(string Namespace, string Name)> WaitingFor(JsonObject secret) =>
+        _stuck.Where(s => s.Key.Namespace == secret.Namespace() && s.Value == secret.Name()).Select(s => s.Key).ToList();
+
+    /// <summary>Measures the cache folders of all bound Datasets and writes the figures that have changed; true when any had.</summary>
+    public async Task<bool> MeasureAsync(CancellationToken cancellationToken)
+    {
+        var changed = false;
+        foreach (var (key, figures) in _figures)
+        {
+            var (ns, name) = (key[..key.IndexOf('/')], key[(key.IndexOf('/') + 1)..]);
+            var states = figures.States(nodes.Bytes(ns, name));
+            if (JsonNode.DeepEquals(states, figures.Written))
+            {
+                continue;
+            }
+
+            changed = true;
+            figures.Written = states;
+            var patch = new JsonObject { ["status"] = new JsonObject { ["cacheStates"] = states.DeepClone() } }.ToJsonString();
+            try
+            {
+                await api.MergePatchAsync(Kinds.JindoRuntimes, ns, name, patch, "status", cancellationToken);
+                await api.MergePatchAsync(Kinds.Datasets, ns, name, patch, "status", cancellationToken);
+            }
+            catch (KubeApiException e) when (e.IsNotFound)
+            {
+                _figures.TryRemove(key, out _);
+            }
+        }
+
+        return changed;
+    }
+
+    // 1: not while a pod mounts it (fluid dataset_controller.go, ShouldDeleteDataset).
+    private async Task DeleteAsync(JsonObject dataset, CancellationToken cancellationToken)
+    {
+        var (ns, name) = (dataset.Namespace(), dataset.Name());
+        if (await _volume.UsersAsync(dataset, cancellationToken) is { Length: > 0 } users)
+        {
+            await _events.WarnAsync(dataset, "ErrorDeleteDataset", $"Failed to delete dataset because err: the dataset is being used by pods: {string.Join(", ", users)}", cancellationToken);
+            return;
+        }
+
+        _figures.TryRemove($"{ns}/{name}", out _);
+        _stuck.TryRemove((ns, name), out _);
+        await stopLoads(ns, name);
+        await _workers.EnsureAsync(dataset, null, [], null, cancellationToken);
+        await api.DeleteAsync(Kinds.JindoRuntimes, ns, name, null, false, cancellationToken);
+        await ReleaseAsync(ns, name, cancellationToken);
+        await _volume.DeleteAsync(dataset, cancellationToken);
+        await api.FinalizersAsync(Kinds.Datasets, dataset, Finalizer, false, cancellationToken);
     }
 
     private async Task ReleaseAsync(string ns, string name, CancellationToken cancellationToken)
@@ -53,147 +131,117 @@ internal sealed class DatasetController(IKubeApi api, NodeStore nodes, RemoteSto
         }
     }
 
-    private async Task WorkersAsync(JsonObject dataset, JsonObject? runtime, string[] workers, CancellationToken cancellationToken)
+    // The Secret of encryptOptions is mounted into the pods, which wait for it (fluid pkg/ddc/jindocache/transform.go).
+    private async Task<string?> MissingSecretAsync(JsonObject dataset, CancellationToken cancellationToken)
     {
-        var (ns, name, label) = (dataset.Namespace(), dataset.Name(), FluidLabels.Worker(dataset));
-        foreach (var node in nodes.Nodes)
+        var names = dataset.At("spec", "mounts").Objects().SelectMany(m => m.At("encryptOptions").Objects())
+            .Concat(dataset.At("spec", "sharedEncryptOptions").Objects()).Select(o => o.Text("valueFrom", "secretKeyRef", "name")).OfType<string>().Distinct();
+        foreach (var name in names)
         {
-            var wanted = workers.Contains(node);
-            if (await api.GetAsync(Kinds.Nodes, null, node, cancellationToken) is { } host && host.At("metadata", "labels", label) is not null != wanted)
+            if (await api.GetAsync(Kinds.Secrets, dataset.Namespace(), name, cancellationToken) is null)
             {
-                var labels = new JsonObject { [label] = wanted ? "true" : null };
-                await api.MergePatchAsync(Kinds.Nodes, null, node, new JsonObject { ["metadata"] = new JsonObject { ["labels"] = labels } }.ToJsonString(), null, cancellationToken);
-            }
-
-            if (!wanted)
-            {
-                nodes.Clear(node, ns, name);
+                return name;
             }
         }
 
-        for (var i = 0; i < nodes.Nodes.Count; i++)
-        {
-            var pod = $"{name}-jindofs-worker-{i.ToString(CultureInfo.InvariantCulture)}";
-            if (i >= workers.Length || runtime is null)
-            {
-                await api.DeleteAsync(Kinds.Pods, ns, pod, null, true, cancellationToken);
-                continue;
-            }
-
-            var created = await api.EnsureAsync(Kinds.Pods, new()
-            {
-                ["metadata"] = new JsonObject
-                {
-                    ["name"] = pod,
-                    ["namespace"] = ns,
-                    ["ownerReferences"] = Json.Owner(runtime),
-                    ["labels"] = new JsonObject { ["app"] = "jindo", ["release"] = name, ["role"] = "jindofs-worker", ["fluid.io/dataset"] = $"{ns}-{name}" },
-                    ["annotations"] = new JsonObject { ["sidecar.istio.io/inject"] = "false" },
-                },
-                ["spec"] = new JsonObject { ["nodeName"] = workers[i], ["containers"] = Json.Array([new JsonObject { ["name"] = "worker", ["image"] = "jindo" }]) },
-            }, cancellationToken);
-            if (created is not null)
-            {
-                await api.SetStatusAsync(Kinds.Pods, created, new() { ["phase"] = "Running" }, cancellationToken);
-            }
-        }
+        return null;
     }
 
-    private async Task VolumeAsync(JsonObject dataset, CancellationToken cancellationToken)
+    private async Task StatusAsync(JsonObject dataset, JsonObject runtime, int replicas, int ready, CancellationToken cancellationToken)
     {
         var (ns, name) = (dataset.Namespace(), dataset.Name());
-        await api.EnsureAsync(Kinds.Volumes, new()
+        var key = $"{ns}/{name}";
+        var uid = dataset.Text("metadata", "uid")!;
+        if (!_figures.TryGetValue(key, out var figures) || figures.Uid != uid)
         {
-            ["metadata"] = new JsonObject { ["name"] = $"{ns}-{name}" },
-            ["spec"] = new JsonObject
-            {
-                ["capacity"] = new JsonObject { ["storage"] = "100Pi" },
-                ["accessModes"] = Json.Array(["ReadOnlyMany"]),
-                ["storageClassName"] = "fluid",
-                ["csi"] = new JsonObject { ["driver"] = "fuse.csi.fluid.io", ["volumeHandle"] = $"{ns}-{name}" },
-            },
-        }, cancellationToken);
-        var claim = await api.EnsureAsync(Kinds.Claims, new()
-        {
-            ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = ns },
-            ["spec"] = new JsonObject
-            {
-                ["accessModes"] = Json.Array(["ReadOnlyMany"]),
-                ["storageClassName"] = "fluid",
-                ["volumeName"] = $"{ns}-{name}",
-                ["resources"] = new JsonObject { ["requests"] = new JsonObject { ["storage"] = "100Pi" } },
-            },
-        }, cancellationToken);
-        if (claim is not null)
-        {
-            await api.SetStatusAsync(Kinds.Claims, claim, new() { ["phase"] = "Bound" }, cancellationToken);
-        }
-    }
-
-    private async Task StatusAsync(JsonObject dataset, JsonObject runtime, int replicas, string[] workers, CancellationToken cancellationToken)
-    {
-        var (ns, name) = (dataset.Namespace(), dataset.Name());
-        var total = dataset.Text("status", "ufsTotal");
-        var count = dataset.Text("status", "fileNum");
-        var bytes = ByteSize.Parse(total);
-        if (bytes is null)
-        {
-            try
-            {
-                var files = await remote.ListAsync(dataset, cancellationToken);
-                bytes = files.Sum(f => f.Bytes);
-                total = ByteSize.Format(bytes.Value);
-                count = files.Count.ToString(CultureInfo.InvariantCulture);
-            }
-            catch (Exception) when (!cancellationToken.IsCancellationRequested)
-            {
-                // Fluid binds before it has read the store; the total stays open until it can.
-                total = "[Calculating]";
-            }
+            _figures[key] = figures = new(uid) { Total = ByteSize.Parse(dataset.Text("status", "ufsTotal")), TotalText = dataset.Text("status", "ufsTotal"), Files = dataset.Text("status", "fileNum") };
         }
 
-        var cached = nodes.Nodes.Sum(n => nodes.Bytes(n, ns, name));
-        var quota = (ByteSize.Parse(runtime.At("spec", "tieredstore", "levels").Objects().FirstOrDefault().Text("quota")?.Replace("Gi", "GiB", StringComparison.Ordinal)) ?? 0) * workers.Length;
-        var share = bytes is > 0 ? Math.Min(100, 100.0 * cached / bytes.Value) : 0;
-        JsonObject States() => new()
-        {
-            ["cacheCapacity"] = ByteSize.Format(quota),
-            ["cached"] = ByteSize.Format(cached),
-            ["cachedPercentage"] = string.Create(CultureInfo.InvariantCulture, $"{share:0.0}%"),
-        };
-        var phase = workers.Length == replicas ? "Ready" : workers.Length == 0 ? "NotReady" : "PartialReady";
-        await api.SetStatusAsync(Kinds.JindoRuntimes, runtime, new()
-        {
-            ["masterPhase"] = "Ready",
-            // Required by the CRD: the Helm values that the runtime was installed with.
-            ["valueFile"] = $"{name}-jindo-values",
-            ["workerPhase"] = phase,
-            ["fusePhase"] = "Ready",
-            ["cacheStates"] = States(),
-            ["desiredMasterNumberScheduled"] = 1,
-            ["masterNumberReady"] = 1,
-            ["currentMasterNumberScheduled"] = 1,
-            ["desiredWorkerNumberScheduled"] = replicas,
-            ["currentWorkerNumberScheduled"] = workers.Length,
-            ["workerNumberReady"] = workers.Length,
-            ["workerNumberAvailable"] = workers.Length,
-            ["desiredFuseNumberScheduled"] = 0,
-            ["currentFuseNumberScheduled"] = 0,
-            ["fuseNumberReady"] = 0,
-        }, cancellationToken);
-        var ready = Json.Condition(dataset.At("status", "conditions"), time, "Ready", "True", "DatasetReady", "The ddc runtime is ready.");
-        ready["lastUpdateTime"] = ready.Text("lastTransitionTime");
+        await TotalAsync(dataset, figures, cancellationToken);
+        figures.Quota = CacheQuota.Of(runtime) * ready;
+        var states = figures.States(nodes.Bytes(ns, name));
+        figures.Written = states;
+        await RuntimeStatusAsync(runtime, replicas, ready, true, states, cancellationToken);
+        var condition = Json.Condition(dataset.At("status", "conditions"), time, "Ready", "True", "DatasetReady", "The ddc runtime is ready.");
+        condition["lastUpdateTime"] = condition.Text("lastTransitionTime");
         await api.SetStatusAsync(Kinds.Datasets, dataset, new()
         {
             ["phase"] = "Bound",
-            ["ufsTotal"] = total,
-            ["fileNum"] = count,
-            ["cacheStates"] = States(),
-            ["conditions"] = Json.Array([ready]),
+            ["mounts"] = dataset.At("spec", "mounts")?.DeepClone(),
+            ["ufsTotal"] = figures.TotalText,
+            ["fileNum"] = figures.Files,
+            ["cacheStates"] = states.DeepClone(),
+            ["conditions"] = Json.Array([condition]),
             ["hcfs"] = new JsonObject { ["endpoint"] = "N/A" },
             ["runtimes"] = Json.Array([new JsonObject { ["name"] = name, ["namespace"] = ns, ["category"] = "Accelerate", ["type"] = "jindo", ["masterReplicas"] = 1 }]),
         }, cancellationToken);
     }
 
-    private int Start(string key) => key.Aggregate(0, (sum, c) => ((sum * 31) + c) & 0xffff) % nodes.Nodes.Count;
+    // Read once; Fluid binds before it has read the store, and the total stays open until it can.
+    private async Task TotalAsync(JsonObject dataset, Figures figures, CancellationToken cancellationToken)
+    {
+        if (figures.Total is not null || (figures.Tried is { } tried && time.GetElapsedTime(tried) < Relist))
+        {
+            return;
+        }
+
+        figures.Tried = time.GetTimestamp();
+        try
+        {
+            var files = await remote.ListAsync(dataset, cancellationToken);
+            figures.Total = files.Sum(f => f.Bytes);
+            figures.TotalText = ByteSize.Format(figures.Total.Value);
+            figures.Files = files.Count.ToString(CultureInfo.InvariantCulture);
+        }
+        catch (Exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            figures.TotalText = "[Calculating]";
+        }
+    }
+
+    private Task RuntimeStatusAsync(JsonObject runtime, int replicas, int ready, bool master, JsonObject? states, CancellationToken cancellationToken)
+    {
+        var status = new JsonObject
+        {
+            // Required by the CRD: the Helm values that the runtime was installed with.
+            ["valueFile"] = $"{runtime.Name()}-jindo-values",
+            ["masterPhase"] = master ? "Ready" : "NotReady",
+            ["workerPhase"] = !master ? "NotReady" : ready == replicas ? "Ready" : ready == 0 ? "NotReady" : "PartialReady",
+            ["fusePhase"] = master ? "Ready" : "NotReady",
+            ["desiredMasterNumberScheduled"] = 1,
+            ["masterNumberReady"] = master ? 1 : 0,
+            ["currentMasterNumberScheduled"] = 1,
+            ["desiredWorkerNumberScheduled"] = replicas,
+            ["currentWorkerNumberScheduled"] = ready,
+            ["workerNumberReady"] = ready,
+            ["workerNumberAvailable"] = ready,
+            ["desiredFuseNumberScheduled"] = 0,
+            ["currentFuseNumberScheduled"] = 0,
+            ["fuseNumberReady"] = 0,
+        };
+        if (states is not null)
+        {
+            status["cacheStates"] = states.DeepClone();
+        }
+
+        return api.SetStatusAsync(Kinds.JindoRuntimes, runtime, status, cancellationToken);
+    }
+
+    private sealed class Figures(string uid)
+    {
+        public string Uid { get; } = uid;
+        public double? Total { get; set; }
+        public string? TotalText { get; set; }
+        public string? Files { get; set; }
+        public double Quota { get; set; }
+        public long? Tried { get; set; }
+        public JsonObject? Written { get; set; }
+
+        public JsonObject States(long cached) => new()
+        {
+            ["cacheCapacity"] = ByteSize.Format(Quota),
+            ["cached"] = ByteSize.Format(cached),
+            ["cachedPercentage"] = string.Create(CultureInfo.InvariantCulture, $"{(Total is > 0 ? Math.Min(100, 100.0 * cached / Total.Value) : 0):0.0}%"),
+        };
+    }
 }
