@@ -134,6 +134,8 @@ internal sealed class CachedModelStatus
     /// <summary>Who gets which share of the traffic, such as <c>v2 100%</c>.</summary>
     public string? Traffic { get; set; }
     public string? Url { get; set; }
+    public LocalityStatus? Locality { get; set; }
+    public HandledRequests? Handled { get; set; }
 
     /// <summary>When the model wants to be looked at again though nothing happens; null: only when something does.</summary>
     public DateTimeOffset? NextLook { get; set; }
@@ -163,19 +165,76 @@ internal sealed class VersionStatus
     /// <summary>Why the version is in its state, for a person.</summary>
     public string? Message { get; set; }
     public string? Dataset { get; set; }
+
+    /// <summary>Where the version's files lie inside the Dataset, such as <c>/bloom</c>.</summary>
+    public string? Path { get; set; }
     public string? DataLoad { get; set; }
     public string? Revision { get; set; }
     public DateTimeOffset? CompletedAt { get; set; }
     public DateTimeOffset? LoadedAt { get; set; }
 
-    /// <summary>How often a DataLoad of this version failed; null: never.</summary>
+    /// <summary>Number of the DataLoad now tried, from 0; null: the first.</summary>
+    public int? LoadAttempt { get; set; }
+
+    /// <summary>How many DataLoads failed, since the last <c>prewarm.dev/retry</c>; null: none.</summary>
     public int? LoadFailures { get; set; }
+
+    /// <summary>When the next DataLoad is tried after one that failed.</summary>
+    public DateTimeOffset? LoadRetryAt { get; set; }
+
+    /// <summary>Bytes that an adopted Dataset had cached before this version's DataLoad.</summary>
+    public long? CachedBefore { get; set; }
     public DateTimeOffset? RolloutStartedAt { get; set; }
+
+    /// <summary>Number of the rollout, from 0; null: the first. Above 0 after <c>prewarm.dev/retry</c>.</summary>
+    public int? Attempt { get; set; }
 
     /// <summary>Passed, Failed or None (no golden.jsonl): the answer check of the revision.</summary>
     public string? Golden { get; set; }
     public DateTimeOffset? ServingSince { get; set; }
 
+    /// <summary>True once a person rolled back from this version: it gives its traffic away and is not chosen again by itself.</summary>
+    public bool? Withdrawn { get; set; }
+
     /// <summary>W3C traceparent of the event that began this version.</summary>
     public string? Traceparent { get; set; }
+
+    /// <summary>All members are values or immutable.</summary>
+    public VersionStatus Copy() => (VersionStatus)MemberwiseClone();
+}
+
+/// <summary>The annotations by people that were acted on, so that an annotation which stays is acted on once.</summary>
+internal sealed class HandledRequests
+{
+    public string? Retry { get; set; }
+    public string? Rollback { get; set; }
+
+    /// <summary>The version that <see cref="Rollback"/> went to.</summary>
+    public string? RollbackTo { get; set; }
+}
+
+/// <summary>How near the served version's bytes are to where they are read.</summary>
+internal sealed class LocalityStatus
+{
+    /// <summary>Local, Spread, Remote, Partial, Cold or Unknown.</summary>
+    public string Verdict { get; set; } = "Unknown";
+    public string? Reason { get; set; }
+
+    /// <summary>Copies of each file asked for.</summary>
+    public int? Copies { get; set; }
+
+    /// <summary>Nodes with a cache worker of the version's Dataset.</summary>
+    public int? Workers { get; set; }
+    public List<LocalityNode>? Nodes { get; set; }
+
+    /// <summary>When the verdict, its reason or its nodes last changed; a look that sees the same leaves it.</summary>
+    public DateTimeOffset? ObservedAt { get; set; }
+}
+
+internal sealed class LocalityNode
+{
+    public string Name { get; set; } = "";
+
+    /// <summary>worker, predictor or worker+predictor.</summary>
+    public string Role { get; set; } = "";
 }

@@ -8,6 +8,10 @@ internal static class CoreKinds
 {
     public static readonly ResourceType<Secret> Secrets = new("", "v1", "secrets", "Secret", KubernetesJsonContext.Default.Secret);
 
+    public static readonly ResourceType<Node> Nodes = new("", "v1", "nodes", "Node", KubernetesJsonContext.Default.Node, Namespaced: false);
+
+    public static readonly ResourceType<Pod> Pods = new("", "v1", "pods", "Pod", KubernetesJsonContext.Default.Pod);
+
     public static readonly ResourceType<CoreEvent> Events = new("", "v1", "events", "Event", KubernetesJsonContext.Default.CoreEvent);
 }
 
@@ -18,6 +22,25 @@ internal sealed class Secret
     public string? Kind { get; set; }
     public ObjectMeta Metadata { get; set; } = new();
     public Dictionary<string, string>? Data { get; set; }
+}
+
+/// <summary>core/v1 Node; its name is all we need.</summary>
+internal sealed class Node
+{
+    public ObjectMeta Metadata { get; set; } = new();
+}
+
+/// <summary>core/v1 Pod: where it runs.</summary>
+internal sealed class Pod
+{
+    public ObjectMeta Metadata { get; set; } = new();
+    public PodSpec? Spec { get; set; }
+}
+
+/// <summary>core/v1 PodSpec.</summary>
+internal sealed class PodSpec
+{
+    public string? NodeName { get; set; }
 }
 
 /// <summary>core/v1 Event: what <c>kubectl describe</c> shows under an object.</summary>
@@ -96,6 +119,8 @@ internal sealed class Preconditions
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(Secret))]
 [JsonSerializable(typeof(CoreEvent))]
+[JsonSerializable(typeof(Node))]
+[JsonSerializable(typeof(Pod))]
 [JsonSerializable(typeof(KubeStatus))]
 [JsonSerializable(typeof(DeleteOptions))]
 internal sealed partial class KubernetesJsonContext : JsonSerializerContext;

@@ -9,6 +9,9 @@ internal sealed class Conditions(IReadOnlyList<ModelCondition> before, long? gen
 
     public List<ModelCondition> Build() => _list;
 
+    /// <summary>Takes over from before whatever this pass has not said anything about.</summary>
+    public void KeepOthers() => _list.AddRange(before.Where(b => !_list.Exists(c => c.Type == b.Type)));
+
     public void Set(string type, bool? status, string reason, string message)
     {
         var text = status switch { true => "True", false => "False", null => "Unknown" };

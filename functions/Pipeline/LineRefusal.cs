@@ -25,6 +25,8 @@ internal static class LineRefusal
             Warmth = before.Warmth,
             Traffic = before.Traffic,
             Url = before.Url,
+            Locality = before.Locality,
+            Handled = before.Handled,
             NextLook = Conditions.Seconds(now + LookAgain),
         };
     }

@@ -25,10 +25,17 @@ internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads)
         var observation = model.Metadata.DeletionTimestamp is null && model.Location() is not null
             ? listed ?? await ListUploadsAsync(model, cancellationToken)
             : null;
+        var existing = model.Spec?.Cache.ExistingDataset?.Name;
+        var adopted = existing is null ? null : await api.GetAsync(FluidKinds.Datasets, ns, existing, cancellationToken);
+        var (workers, pods) = await PlacesAsync(model, adopted is null ? (await datasets).Items : [.. (await datasets).Items, adopted], cancellationToken);
         return new(model)
         {
             Cause = cause,
             Uploads = observation,
+            Adopted = adopted,
+            AdoptedRuntime = adopted is null ? null : await api.GetAsync(FluidKinds.JindoRuntimes, ns, existing!, cancellationToken),
+            WorkerNodes = workers,
+            PodNodes = pods,
             Datasets = (await datasets).Items,
             Runtimes = (await runtimes).Items,
             Loads = (await loads).Items,
@@ -42,6 +49,37 @@ internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads)
     {
         var (id, secret, _) = await CredentialsAsync(model, cancellationToken);
         return await uploads.ReadAsync(model, key, maxBytes, id, secret, cancellationToken);
+    }
+
+    /// <summary>Where cache workers and the served revision's pods are. Worth knowing, not worth failing for: a role without Nodes sees none.</summary>
+    private async Task<(Dictionary<string, IReadOnlyList<string>> Workers, IReadOnlyList<string> Pods)> PlacesAsync(
+        CachedModel model, IReadOnlyList<Dataset> datasets, CancellationToken cancellationToken)
+    {
+        var workers = new Dictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal);
+        IReadOnlyList<string> pods = [];
+        var serving = model.Status?.Versions?.FindLast(v => v.State == VersionState.Serving);
+        var wanted = serving?.Dataset ?? model.Status?.Versions?.FindLast(v => v.Dataset is not null)?.Dataset;
+        try
+        {
+            foreach (var dataset in datasets.Where(d => d.Metadata.Name == wanted))
+            {
+                var label = FluidNames.WorkerLabel(dataset.Metadata.Namespace, dataset.Metadata.Name!, dataset.Metadata.Uid);
+                var nodes = await api.ListAsync(CoreKinds.Nodes, null, $"{label}=true", cancellationToken);
+                workers[dataset.Metadata.Name!] = [.. nodes.Items.Select(n => n.Metadata.Name!).Order(StringComparer.Ordinal)];
+            }
+
+            if (serving?.Revision is { } revision)
+            {
+                var list = await api.ListAsync(CoreKinds.Pods, model.Metadata.Namespace, $"serving.knative.dev/revision={revision}", cancellationToken);
+                pods = [.. list.Items.Where(p => p.Metadata.DeletionTimestamp is null).Select(p => p.Spec?.NodeName).OfType<string>().Order(StringComparer.Ordinal)];
+            }
+        }
+        catch (KubeApiException e) when (!e.IsTransient)
+        {
+            // Forbidden: the verdict says NodesUnseen.
+        }
+
+        return (workers, pods);
     }
 
     private async Task<UploadObservation> ListUploadsAsync(CachedModel model, CancellationToken cancellationToken)

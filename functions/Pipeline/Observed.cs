@@ -15,10 +15,20 @@ internal sealed record Observed(CachedModel Model)
     public IReadOnlyList<Dataset> Datasets { get; init; } = [];
     public IReadOnlyList<JindoRuntime> Runtimes { get; init; } = [];
     public IReadOnlyList<DataLoad> Loads { get; init; } = [];
+
+    /// <summary>The Dataset of <c>spec.cache.existingDataset</c>, and its JindoRuntime where it has one.</summary>
+    public Dataset? Adopted { get; init; }
+    public JindoRuntime? AdoptedRuntime { get; init; }
     public InferenceService? Service { get; init; }
 
     /// <summary>The revision that <c>components.predictor.latestCreatedRevision</c> names.</summary>
     public Revision? Revision { get; init; }
+
+    /// <summary>Nodes with a cache worker, by Dataset; a Dataset whose nodes could not be listed is missing.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> WorkerNodes { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+
+    /// <summary>Nodes with a pod of the served revision.</summary>
+    public IReadOnlyList<string> PodNodes { get; init; } = [];
 }
 
 /// <summary>What one pass does, in order, and the status it leaves.</summary>

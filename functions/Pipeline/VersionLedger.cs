@@ -17,14 +17,12 @@ internal static class VersionState
 /// <summary>Brings the versions of the status up to date with the listing.</summary>
 internal static class VersionLedger
 {
-    private const int MaxVersions = 20;
-
-    /// <param name="cause">W3C traceparent of the event that asked for this look: what it finds belongs to that event's trace.</param>
     /// <summary>Returns the versions as they are now, oldest completion first, and the names of served versions whose files were changed in place.</summary>
+    /// <param name="cause">W3C traceparent of the event that asked for this look: what it finds belongs to that event's trace.</param>
     public static (List<VersionStatus> Versions, List<string> Overwritten) Update(
         IReadOnlyList<VersionStatus> before, IReadOnlyList<UploadedVersion> uploads, string? cause = null)
     {
-        var versions = before.Select(Copy).ToList();
+        var versions = before.Select(v => v.Copy()).ToList();
         var overwritten = new List<string>();
         foreach (var upload in uploads)
         {
@@ -68,51 +66,6 @@ internal static class VersionLedger
         }
 
         versions.RemoveAll(v => v.State == VersionState.Uploading && !uploads.Any(u => u.Name == v.Name));
-        versions = [.. versions.OrderBy(v => v.CompletedAt ?? DateTimeOffset.MaxValue).ThenBy(v => v.Name, StringComparer.Ordinal)];
-        Retire(versions);
-        while (versions.Count > MaxVersions && versions.FindIndex(v => v.State is VersionState.Retired or VersionState.Refused) is >= 0 and var oldest)
-        {
-            versions.RemoveAt(oldest);
-        }
-
-        return (versions, overwritten);
+        return ([.. versions.OrderBy(v => v.CompletedAt ?? DateTimeOffset.MaxValue).ThenBy(v => v.Name, StringComparer.Ordinal)], overwritten);
     }
-
-    /// <summary>The version the line works towards: the newest completed one that was not refused.</summary>
-    public static VersionStatus? Target(List<VersionStatus> versions) =>
-        versions.FindLast(v => v.State is not (VersionState.Uploading or VersionState.Refused or VersionState.Retired));
-
-    private static void Retire(List<VersionStatus> versions)
-    {
-        // Newest wins, once: what completed before it and does not serve is not worth warming any more.
-        var target = Target(versions);
-        foreach (var version in versions)
-        {
-            if (version != target && version.State is VersionState.Complete or VersionState.Warming or VersionState.Warm && version != target)
-            {
-                version.State = VersionState.Retired;
-                version.Message = $"superseded by {target!.Name}";
-            }
-        }
-    }
-
-    private static VersionStatus Copy(VersionStatus v) => new()
-    {
-        Name = v.Name,
-        Digest = v.Digest,
-        Files = v.Files,
-        Bytes = v.Bytes,
-        State = v.State,
-        Message = v.Message,
-        Dataset = v.Dataset,
-        DataLoad = v.DataLoad,
-        Revision = v.Revision,
-        CompletedAt = v.CompletedAt,
-        LoadedAt = v.LoadedAt,
-        RolloutStartedAt = v.RolloutStartedAt,
-        Golden = v.Golden,
-        ServingSince = v.ServingSince,
-        LoadFailures = v.LoadFailures,
-        Traceparent = v.Traceparent,
-    };
 }

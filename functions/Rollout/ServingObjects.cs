@@ -9,18 +9,26 @@ internal static class ServingObjects
 {
     public const string TagRouting = "serving.kserve.io/enable-tag-routing";
     public const string StopAnnotation = "serving.kserve.io/stop";
+    public const string AttemptAnnotation = "prewarm.dev/attempt";
     private const string Gpu = "nvidia.com/gpu";
 
     /// <param name="canary">Traffic share of the newest revision in percent; null = all (KServe's own reading of an absent field).</param>
     /// <param name="stopped">True takes the whole service away: there is no older version to fall back to.</param>
-    public static InferenceService Service(CachedModel model, string version, string digest, string dataset, int? canary, bool stopped)
+    public static InferenceService Service(CachedModel model, VersionStatus version, int? canary, bool stopped)
     {
         var serving = model.Spec!.Serving;
-        var meta = Ownership.Meta(model, model.ServiceName(), version, digest);
+        var dataset = version.Dataset!;
+        var meta = Ownership.Meta(model, model.ServiceName(), version.Name, version.Digest!);
         meta.Annotations![TagRouting] = "true";
         if (stopped)
         {
             meta.Annotations[StopAnnotation] = "true";
+        }
+
+        if (version.Attempt is { } attempt)
+        {
+            // KServe copies annotations to the revision's template: another number makes another revision of the same version.
+            meta.Annotations[AttemptAnnotation] = attempt.ToString(System.Globalization.CultureInfo.InvariantCulture);
         }
 
         var serverless = string.Equals(serving.Platform, "ACKServerless", StringComparison.Ordinal);
@@ -45,11 +53,11 @@ internal static class ServingObjects
             ApiVersion = ServingKinds.InferenceServices.ApiVersion,
             Kind = ServingKinds.InferenceServices.Kind,
             Metadata = meta,
-            Spec = new() { Predictor = Predictor(model, dataset, canary, serverless) },
+            Spec = new() { Predictor = Predictor(model, $"pvc://{dataset}/{(version.Path ?? FluidNames.Mount(model.Metadata.Name!)).Trim('/')}".TrimEnd('/'), canary, serverless) },
         };
     }
 
-    private static JsonObject Predictor(CachedModel model, string dataset, int? canary, bool serverless)
+    private static JsonObject Predictor(CachedModel model, string storage, int? canary, bool serverless)
     {
         var predictor = model.Spec!.Serving.Predictor?.DeepClone() as JsonObject ?? [];
         predictor.Remove("canaryTrafficPercent");
@@ -62,7 +70,8 @@ internal static class ServingObjects
         predictor["timeout"] ??= 600;
         if (predictor["containers"] is not JsonArray containers || containers.Count == 0)
         {
-            predictor["containers"] = containers = [new JsonObject { ["name"] = "kserve-container" }];
+            // Not a collection expression: that one calls the generic Add, which is not for native AOT.
+            predictor["containers"] = containers = new JsonArray(new JsonObject { ["name"] = "kserve-container" });
         }
 
         if (containers[0] is JsonObject container)
@@ -73,7 +82,7 @@ internal static class ServingObjects
                 container["env"] = env = [];
             }
 
-            Env(env, "STORAGE_URI", $"pvc://{dataset}/{FluidNames.Mount(model.Metadata.Name!)}", overwrite: true);
+            Env(env, "STORAGE_URI", storage, overwrite: true);
             Env(env, "MODEL_NAME", model.ModelName(), overwrite: false);
             if (serverless && container["resources"] is JsonObject resources)
             {

@@ -18,8 +18,14 @@ internal static class FluidNames
     public static string Dataset(string model, string digest) =>
         $"{Stem(model, MaxDatasetName - DigestLength - 1)}-{digest[..DigestLength]}";
 
-    /// <summary>Name of the DataLoad of a Dataset.</summary>
-    public static string DataLoad(string dataset) => $"{dataset}-load";
+    /// <summary>Name of a version's DataLoad: one name per attempt, because Fluid ignores changes of a DataLoad whose Job began.</summary>
+    /// <param name="dataset">The version's own name, as <see cref="Dataset"/> gives it.</param>
+    /// <param name="attempt">From 0; up to 99 within Fluid's limit.</param>
+    public static string DataLoad(string dataset, int attempt = 0) => attempt == 0 ? $"{dataset}-load" : $"{dataset}-load-{attempt + 1}";
+
+    /// <summary>The label of the nodes on which cache workers of a Dataset run (fluid pkg/utils, LabelNameMaxLength).</summary>
+    public static string WorkerLabel(string? ns, string dataset, string? uid) =>
+        $"s-{ns}-{dataset}".Length >= 63 ? $"fluid.io/s-{uid}" : $"fluid.io/s-{ns}-{dataset}";
 
     /// <summary>Name of the mount inside the Dataset: <c>pvc://dataset/{mount}</c>.</summary>
     public static string Mount(string model) => Stem(model, 32);

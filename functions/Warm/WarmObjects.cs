@@ -73,21 +73,23 @@ internal static class WarmObjects
         };
     }
 
-    public static DataLoad Load(CachedModel model, string dataset, string version, string digest) => new()
+    /// <param name="version">With its Dataset, Path and DataLoad set.</param>
+    public static DataLoad Load(CachedModel model, VersionStatus version) => new()
     {
         ApiVersion = FluidKinds.DataLoads.ApiVersion,
         Kind = FluidKinds.DataLoads.Kind,
-        Metadata = Ownership.Meta(model, FluidNames.DataLoad(dataset), version, digest),
+        Metadata = Ownership.Meta(model, version.DataLoad!, version.Name, version.Digest!),
         Spec = new()
         {
-            Dataset = new() { Name = dataset, Namespace = model.Metadata.Namespace },
+            Dataset = new() { Name = version.Dataset, Namespace = model.Metadata.Namespace },
             // Objects uploaded after the mount are unseen without it.
             LoadMetadata = true,
-            Target = [new() { Path = "/" + FluidNames.Mount(model.Metadata.Name!), Replicas = Copies(model) }],
+            Target = [new() { Path = version.Path, Replicas = Copies(model) }],
         },
     };
 
-    public static int Copies(CachedModel model) => model.Spec!.Cache.Copies ?? model.Spec.Cache.Replicas;
+    /// <summary>Copies of each file: more than there are workers cannot exist.</summary>
+    public static int Copies(CachedModel model) => Math.Min(model.Spec!.Cache.Copies ?? model.Spec.Cache.Replicas, model.Spec.Cache.Replicas);
 
     private static EncryptOption Encrypted(string secret, string key) =>
         new() { Name = key, ValueFrom = new() { SecretKeyRef = new() { Name = secret, Key = key } } };

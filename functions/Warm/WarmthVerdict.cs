@@ -36,4 +36,40 @@ internal sealed record WarmthVerdict(Warmth Warmth, string Reason, string Messag
             ? new(Warmth.Warm, "BytesProven", figures, cached)
             : new(notWarm, "BytesMissing", $"DataLoad is Complete, but only {figures}", cached);
     }
+
+    /// <summary>
+    /// The same for a Dataset that holds other things too. Its figures are the whole Dataset's, so a version's bytes are accounted for in one of
+    /// two ways: the cache grew by them while the version was loaded, or everything that the Dataset mounts is cached.
+    /// </summary>
+    /// <param name="before">Bytes cached before the DataLoad; null: not known.</param>
+    public static WarmthVerdict OfAdopted(Dataset? dataset, JindoRuntime? runtime, DataLoad? load, long versionBytes, int copies, long? before)
+    {
+        // A Dataset may stand on another runtime than Jindo: then its own phase has to do.
+        runtime ??= dataset?.Status?.Phase == "Bound" ? new() { Status = new() { WorkerPhase = "Ready" } } : null;
+        var whole = Of(dataset, runtime, load, versionBytes, copies);
+        if (whole.Warmth != Warmth.Warm)
+        {
+            return whole;
+        }
+
+        var wanted = (double)versionBytes * copies;
+        // Two rounded figures; but what rounding can hide wholly, it does not prove.
+        var slack = Math.Min(ByteSize.Rounding(dataset!.Status!.CacheStates!["cached"]) * 2, wanted * 0.05);
+        if (before is { } bytes && whole.CachedBytes - bytes + slack >= wanted * 0.99)
+        {
+            return whole with { Reason = "BytesAccounted", Message = $"the cache grew by {ByteSize.Format(whole.CachedBytes - bytes)} while {ByteSize.Format(wanted)} were loaded" };
+        }
+
+        if (ByteSize.Parse(dataset.Status.UfsTotal) is { } all && all >= versionBytes && whole.CachedBytes + slack >= all * copies * 0.99)
+        {
+            return whole with { Reason = "DatasetWhollyCached", Message = $"all {ByteSize.Format(all)} of Dataset {dataset.Metadata.Name} are cached ({copies} copies)" };
+        }
+
+        return whole with
+        {
+            Warmth = Warmth.Partial,
+            Reason = "BytesUnaccounted",
+            Message = $"Dataset {dataset.Metadata.Name} has {ByteSize.Format(whole.CachedBytes)} cached, {ByteSize.Format(before ?? 0)} of them before the load: that does not prove this version's {ByteSize.Format(wanted)}",
+        };
+    }
 }

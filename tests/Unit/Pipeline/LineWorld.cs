@@ -36,8 +36,39 @@ internal sealed class LineWorld
     public InferenceService? Service { get; set; }
     private Revision? Revision { get; set; }
 
+    /// <summary>The Dataset and JindoRuntime of spec.cache.existingDataset.</summary>
+    public Dataset? Adopted { get; set; }
+    public JindoRuntime? AdoptedRuntime { get; set; }
+    public Dictionary<string, IReadOnlyList<string>> WorkerNodes { get; } = [];
+    public List<string> PodNodes { get; } = [];
+
     public LinePlan Plan() => LinePlanner.Settle(
-        new(Model) { Uploads = new([.. _uploads], null), Datasets = [.. Datasets], Runtimes = [.. Runtimes], Loads = [.. Loads], Service = Service, Revision = Revision }, Now);
+        new(Model)
+        {
+            Uploads = new([.. _uploads], null),
+            Datasets = [.. Datasets],
+            Runtimes = [.. Runtimes],
+            Loads = [.. Loads],
+            Adopted = Adopted,
+            AdoptedRuntime = AdoptedRuntime,
+            Service = Service,
+            Revision = Revision,
+            WorkerNodes = WorkerNodes,
+            PodNodes = [.. PodNodes],
+        }, Now);
+
+    public void Annotate(string name, string? value)
+    {
+        Model.Metadata.Annotations ??= [];
+        Model.Metadata.Annotations.Remove(name);
+        if (value is not null)
+        {
+            Model.Metadata.Annotations[name] = value;
+        }
+    }
+
+    public void FailLoad(string version) =>
+        Loads.Find(l => l.Metadata.Name == Version(version).DataLoad)!.Status = new() { Phase = "Failed", Conditions = [new() { Type = "Failed", Status = "True", Reason = "BackoffLimitExceeded" }] };
 
     /// <summary>Plans and applies until nothing is left to do; golden questions stay unanswered.</summary>
     public List<LineAction> Settle()
@@ -80,7 +111,16 @@ internal sealed class LineWorld
         var name = Version(version).Dataset!;
         Datasets.Find(d => d.Metadata.Name == name)!.Status = new() { Phase = "Bound", CacheStates = new() { ["cached"] = "2.00MiB" } };
         Runtimes.Find(d => d.Metadata.Name == name)!.Status = new() { WorkerPhase = "Ready" };
-        Loads.Find(l => l.Spec!.Dataset!.Name == name)!.Status = new() { Phase = "Complete" };
+        Loads.Find(l => l.Metadata.Name == Version(version).DataLoad)!.Status = new() { Phase = "Complete" };
+    }
+
+    /// <summary>From warm to all traffic.</summary>
+    public void RollOut(string version)
+    {
+        RevisionReady(version);
+        Settle();
+        TrafficMoved();
+        Settle();
     }
 
     public void RevisionReady(string version) => NewRevision("True", null, Version(version).Digest!);
@@ -102,10 +142,7 @@ internal sealed class LineWorld
         Settle();
         MakeWarm(version);
         Settle();
-        RevisionReady(version);
-        Settle();
-        TrafficMoved();
-        Settle();
+        RollOut(version);
     }
 
     public VersionStatus Version(string name) => Model.Status!.Versions!.Find(v => v.Name == name)!;
@@ -117,7 +154,7 @@ internal sealed class LineWorld
         var name = $"fluid-bloom-predictor-{++_revisions:00000}";
         Revision = new()
         {
-            Metadata = new() { Name = name, Annotations = new() { [Ownership.DigestAnnotation] = digest } },
+            Metadata = new() { Name = name, Annotations = new(Service!.Metadata.Annotations!) { [Ownership.DigestAnnotation] = digest } },
             Status = new() { Conditions = [new() { Type = "Ready", Status = ready, Reason = reason }] },
         };
         var before = Service!.Status?.Components?["predictor"];

@@ -1,0 +1,54 @@
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Rollout;
+
+namespace Prewarm.Functions.Pipeline;
+
+/// <summary>Lets go of what nothing needs, and takes a deleted model apart. Only what we own is ever deleted.</summary>
+internal static class CleanupStage
+{
+    /// <summary>Deletes the caches of versions that neither serve, nor are on their way, nor are kept for a way back.</summary>
+    public static void LetGo(LinePass pass, VersionStatus? target)
+    {
+        var observed = pass.Observed;
+        var kept = pass.Versions.Where(v => v.ServingSince is not null).OrderByDescending(v => v.ServingSince).Take(Math.Max(1, pass.Model.Spec!.Cache.KeepVersions)).Select(v => v.Digest)
+            .Append(target?.Digest).Append(pass.Current).Concat(pass.Versions.Where(v => v.State == VersionState.Serving).Select(v => v.Digest))
+            .OfType<string>().ToHashSet(StringComparer.Ordinal);
+        pass.Actions.AddRange(observed.Loads.Select(l => l.Metadata).Where(Dead).Select(m => new LineAction.DeleteLoad(m.Name!, m.Uid)));
+        pass.Actions.AddRange(observed.Datasets.Select(d => d.Metadata).Where(Dead).Select(m => new LineAction.DeleteDataset(m.Name!, m.Uid)));
+        pass.Actions.AddRange(observed.Runtimes.Select(r => r.Metadata).Where(Dead).Select(m => new LineAction.DeleteRuntime(m.Name!, m.Uid)));
+        foreach (var version in pass.Versions.Where(v => v.Dataset is not null && !kept.Contains(v.Digest!)))
+        {
+            version.Dataset = null;
+            version.DataLoad = null;
+            version.CachedBefore = null;
+        }
+
+        bool Dead(ObjectMeta meta) => Ownership.Owns(pass.Model, meta) && meta.DeletionTimestamp is null
+            && meta.Annotations?.GetValueOrDefault(Ownership.DigestAnnotation) is { } digest && !kept.Contains(digest);
+    }
+
+    /// <summary>The tutorial's order: InferenceService, DataLoad, Dataset, JindoRuntime; the next kind only when the one before is gone.</summary>
+    public static LinePlan Delete(Observed observed, CachedModelStatus before, Conditions conditions)
+    {
+        var model = observed.Model;
+        List<LineAction> Mine<T>(IEnumerable<T> items, Func<T, ObjectMeta> meta, Func<ObjectMeta, LineAction> delete) =>
+            [.. items.Select(meta).Where(m => Ownership.Owns(model, m)).Select(delete)];
+
+        List<LineAction>[] stages =
+        [
+            Mine<InferenceService>(observed.Service is null ? [] : [observed.Service], s => s.Metadata, m => new LineAction.DeleteService(m.Name!, m.Uid)),
+            Mine(observed.Loads, l => l.Metadata, m => new LineAction.DeleteLoad(m.Name!, m.Uid)),
+            Mine(observed.Datasets, d => d.Metadata, m => new LineAction.DeleteDataset(m.Name!, m.Uid)),
+            Mine(observed.Runtimes, r => r.Metadata, m => new LineAction.DeleteRuntime(m.Name!, m.Uid)),
+        ];
+        string[] names = ["InferenceService", "DataLoad", "Dataset", "JindoRuntime"];
+        var stage = Array.FindIndex(stages, s => s.Count > 0);
+        var message = stage < 0 ? "everything is gone" : $"waiting for {stages[stage].Count} {names[stage]} to go";
+        conditions.Set("Ready", false, "Deleting", message);
+        List<LineAction> actions = stage >= 0
+            ? stages[stage]
+            : model.Metadata.Finalizers?.Contains(Ownership.Finalizer) == true ? [new LineAction.Finalize(Present: false)] : [];
+        return new(actions, LineSummary.Status(before, model, "Deleting", conditions, before.Versions, null));
+    }
+}

@@ -1,0 +1,52 @@
+using System.Text.Json.Serialization.Metadata;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Upload;
+using Prewarm.Functions.Warm;
+
+namespace Prewarm.Functions.Pipeline;
+
+/// <summary>One plan in the making: what was observed, and what its stages have decided so far.</summary>
+internal sealed class LinePass(Observed observed, List<VersionStatus> versions, Conditions conditions, DateTimeOffset now)
+{
+    public Observed Observed { get; } = observed;
+    public CachedModel Model => Observed.Model;
+    public IReadOnlyList<UploadedVersion> Uploads => Observed.Uploads?.Versions ?? [];
+    public List<VersionStatus> Versions { get; } = versions;
+    public Conditions Conditions { get; } = conditions;
+    public DateTimeOffset Now { get; } = now;
+    public List<LineAction> Actions { get; } = [];
+
+    /// <summary>The earliest time at which time alone changes something.</summary>
+    public DateTimeOffset? NextLook { get; private set; }
+
+    public VersionStatus? Serving => Versions.FindLast(v => v.State == VersionState.Serving);
+
+    /// <summary>Digest of the version that the InferenceService describes now.</summary>
+    public string? Current => Observed.Service?.Metadata.Annotations?.GetValueOrDefault(Ownership.DigestAnnotation);
+
+    public UploadedVersion? Upload(VersionStatus version) => Uploads.FirstOrDefault(u => u.Name == version.Name);
+
+    public Dataset? DatasetOf(VersionStatus version) =>
+        Observed.Datasets.FirstOrDefault(d => d.Metadata.Name == version.Dataset) ?? (Adopted(version) ? Observed.Adopted : null);
+
+    public JindoRuntime? RuntimeOf(VersionStatus version) =>
+        Observed.Runtimes.FirstOrDefault(r => r.Metadata.Name == version.Dataset) ?? (Adopted(version) ? Observed.AdoptedRuntime : null);
+
+    public DataLoad? LoadOf(VersionStatus version) => Observed.Loads.FirstOrDefault(l => l.Metadata.Name == version.DataLoad);
+
+    /// <summary>Whether a version lies in a Dataset that was there before us: never written, never deleted.</summary>
+    public bool Adopted(VersionStatus version) =>
+        version is { Dataset: not null, Digest: not null } && version.Dataset != FluidNames.Dataset(Model.Metadata.Name!, version.Digest);
+
+    public void LookAt(DateTimeOffset? at) => NextLook = at is { } time && (NextLook is not { } next || time < next) ? time : NextLook;
+
+    /// <summary>Writes an object unless it already says everything that we want to say.</summary>
+    public void Ensure<T>(T? observed, T desired, Func<T, LineAction> apply, JsonTypeInfo<T> json)
+        where T : class
+    {
+        if (observed is null || !JsonSubset.Covers(observed, desired, json))
+        {
+            Actions.Add(apply(desired));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Rollout;
+
+namespace Prewarm.Functions.Pipeline;
+
+/// <summary>
+/// Gives a warm version the traffic:
+/// 1. its revision is made without traffic, when there is a version that can keep it;
+/// 2. a revision that fails or is late refuses the version;
+/// 3. so does a golden question that is answered wrong;
+/// 4. proven: all traffic, and the version before retires.
+/// </summary>
+internal static class RolloutStage
+{
+    public static void Plan(LinePass pass, VersionStatus target)
+    {
+        var serving = pass.Serving;
+        switch (target.State)
+        {
+            case VersionState.Warming:
+                pass.Conditions.Set("RevisionReady", serving is not null, "WaitingForWarmth", $"version {target.Name} is not warm yet");
+                break;
+            case VersionState.Serving:
+                Keep(pass, target);
+                break;
+            default:
+                Roll(pass, target, serving);
+                break;
+        }
+    }
+
+    /// <summary>With nothing served before, a refused version's service is stopped: there is no revision to keep the traffic.</summary>
+    public static void StopRefused(LinePass pass)
+    {
+        var current = pass.Current;
+        if (current is not null && pass.Versions.Find(v => v.Digest == current && v.State == VersionState.Refused) is { Dataset: not null } refused)
+        {
+            EnsureService(pass, refused, null, stopped: true);
+        }
+    }
+
+    private static void Keep(LinePass pass, VersionStatus target)
+    {
+        // A refused newer version keeps its revision at 0 %: traffic stays where it is, without another cold start.
+        var refused = pass.Versions.Find(v => v.State == VersionState.Refused && v.Withdrawn != true && v.Dataset is not null && v.Digest == pass.Current);
+        EnsureService(pass, refused ?? target, refused is null ? null : 0, stopped: false);
+        pass.Conditions.Set("RevisionReady", true, refused is null ? "RevisionReady" : "NewerVersionRefused", refused is null ? $"revision {target.Revision}" : $"version {refused.Name}: {refused.Message}");
+    }
+
+    private static void Roll(LinePass pass, VersionStatus target, VersionStatus? serving)
+    {
+        // 1
+        var observed = pass.Observed;
+        target.RolloutStartedAt ??= Conditions.Seconds(pass.Now);
+        int? canary = serving is null ? null : 0;
+        var component = observed.Service?.Status?.Components?.GetValueOrDefault("predictor");
+        var revision = observed.Revision is { } r && IsOf(r, target) ? r : null;
+        var readiness = revision?.Status?.Conditions?.Find(c => c.Type == "Ready");
+        target.Revision = revision?.Metadata.Name ?? target.Revision;
+
+        // 2
+        if (readiness?.Status == "False")
+        {
+            Refuse(pass, target, canary, $"revision {revision!.Metadata.Name} failed: {readiness.Reason} {readiness.Message}".TrimEnd());
+            return;
+        }
+
+        if (readiness?.Status != "True" || component?.LatestReadyRevision != revision!.Metadata.Name)
+        {
+            var patience = pass.Model.Spec!.Rollout.ReadyTimeoutSeconds;
+            var limit = target.RolloutStartedAt.Value.AddSeconds(patience);
+            if (pass.Now >= limit)
+            {
+                Refuse(pass, target, canary, $"no revision was Ready within {patience} s (spec.rollout.readyTimeoutSeconds)");
+                return;
+            }
+
+            pass.LookAt(limit);
+            EnsureService(pass, target, canary, stopped: false);
+            pass.Conditions.Set("RevisionReady", false, "RevisionNotReady", $"version {target.Name}: revision {component?.LatestCreatedRevision ?? "not made yet"} is not Ready yet");
+            return;
+        }
+
+        pass.Conditions.Set("RevisionReady", true, "RevisionReady", $"version {target.Name}: revision {revision.Metadata.Name}");
+
+        // 3
+        var golden = pass.Upload(target)?.GoldenKey;
+        target.Golden ??= golden is null ? "None" : null;
+        if (target.Golden is null)
+        {
+            EnsureService(pass, target, canary, stopped: false);
+            var url = serving is null ? observed.Service?.Status?.Url : component!.Traffic?.Find(t => t.RevisionName == revision.Metadata.Name && t.Tag is { Length: > 0 })?.Url;
+            if (url is not null)
+            {
+                pass.Actions.Add(new LineAction.Prove(target.Name, url, golden!));
+            }
+
+            return;
+        }
+
+        if (target.Golden != "Passed" && target.Golden != "None")
+        {
+            Refuse(pass, target, canary, $"golden prediction failed: {target.Message}");
+            return;
+        }
+
+        // 4
+        EnsureService(pass, target, null, stopped: false);
+        if (component!.Traffic?.Exists(t => t.RevisionName == revision.Metadata.Name && t.Percent == 100) == true)
+        {
+            TakeOver(pass, target, serving);
+        }
+    }
+
+    private static void TakeOver(LinePass pass, VersionStatus target, VersionStatus? serving)
+    {
+        if (serving is not null)
+        {
+            serving.State = serving.Withdrawn == true ? VersionState.Refused : VersionState.Retired;
+            serving.Message = serving.Withdrawn == true ? $"rolled back to {target.Name}" : $"replaced by {target.Name}";
+        }
+
+        target.State = VersionState.Serving;
+        target.ServingSince = Conditions.Seconds(pass.Now);
+        target.Message = target.Golden == "None" ? "no golden.jsonl: readiness only" : "golden predictions passed";
+    }
+
+    private static bool IsOf(Revision revision, VersionStatus version)
+    {
+        var annotations = revision.Metadata.Annotations;
+        return annotations?.GetValueOrDefault(Ownership.DigestAnnotation) == version.Digest
+            && annotations?.GetValueOrDefault(ServingObjects.AttemptAnnotation) == version.Attempt?.ToString(System.Globalization.CultureInfo.InvariantCulture);
+    }
+
+    private static void Refuse(LinePass pass, VersionStatus target, int? canary, string message)
+    {
+        target.State = VersionState.Refused;
+        target.Message = message;
+        pass.Conditions.Set("RevisionReady", false, "VersionRefused", $"version {target.Name}: {message}");
+        EnsureService(pass, target, canary, stopped: pass.Serving is null);
+    }
+
+    private static void EnsureService(LinePass pass, VersionStatus version, int? canary, bool stopped)
+    {
+        var desired = ServingObjects.Service(pass.Model, version, canary, stopped);
+        var service = pass.Observed.Service;
+        // What we owned and no longer want is invisible to a subset comparison: look at it by name.
+        var left = service is not null
+            && ((canary is null && service.Spec?.Predictor?["canaryTrafficPercent"] is not null)
+                || (!stopped && service.Metadata.Annotations?.ContainsKey(ServingObjects.StopAnnotation) == true)
+                || (version.Attempt is null && service.Metadata.Annotations?.ContainsKey(ServingObjects.AttemptAnnotation) == true));
+        if (left)
+        {
+            pass.Actions.Add(new LineAction.ApplyService(desired));
+            return;
+        }
+
+        pass.Ensure(service, desired, s => new LineAction.ApplyService(s), ServingJsonContext.Default.InferenceService);
+    }
+}

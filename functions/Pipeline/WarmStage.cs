@@ -1,0 +1,180 @@
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Warm;
+
+namespace Prewarm.Functions.Pipeline;
+
+/// <summary>
+/// Brings a version's bytes near and judges whether they are:
+/// 1. a Dataset and JindoRuntime of its own, or the adopted one as it stands;
+/// 2. one DataLoad, and after one that failed another, a few times and ever later;
+/// 3. warm when proven; under <c>proof: prefer</c> also after the limit, which is said.
+/// </summary>
+internal static class WarmStage
+{
+    /// <summary>DataLoads of one version that may fail before a person has to ask for more.</summary>
+    internal const int MaxLoadFailures = 5;
+
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromSeconds(30);
+
+    public static WarmthVerdict Plan(LinePass pass, VersionStatus target)
+    {
+        Name(pass, target);
+        // 1
+        var adopted = pass.Adopted(target);
+        var prefix = pass.Upload(target)?.Prefix;
+        if (!adopted && prefix is not null)
+        {
+            pass.Ensure(pass.DatasetOf(target), WarmObjects.Dataset(pass.Model, target.Dataset!, prefix, target.Name, target.Digest!), d => new LineAction.ApplyDataset(d), FluidJsonContext.Default.Dataset);
+            pass.Ensure(pass.RuntimeOf(target), WarmObjects.Runtime(pass.Model, target.Dataset!, target.Name, target.Digest!), r => new LineAction.ApplyRuntime(r), FluidJsonContext.Default.JindoRuntime);
+        }
+
+        // 3 before 2: a version that goes on needs no further DataLoad.
+        var verdict = Verdict(pass, target);
+        if (target.State == VersionState.Warming)
+        {
+            Judge(pass, target, verdict);
+        }
+
+        // 2
+        Load(pass, target, mayMake: adopted ? pass.Observed.Adopted is not null : prefix is not null);
+        if (target.State == VersionState.Complete)
+        {
+            target.State = VersionState.Warming;
+        }
+
+        Say(pass, target, verdict);
+        if (target.State != VersionState.Warming && target.LoadedAt is null)
+        {
+            pass.Conditions.Set("WarmthUnproven", true, verdict.Reason, $"serving without proof of warmth after {pass.Model.Spec!.Cache.WarmTimeoutSeconds} s: {verdict.Message}");
+        }
+
+        return verdict;
+    }
+
+    public static WarmthVerdict Verdict(LinePass pass, VersionStatus version)
+    {
+        var (dataset, runtime, load) = (pass.DatasetOf(version), pass.RuntimeOf(version), pass.LoadOf(version));
+        var copies = WarmObjects.Copies(pass.Model);
+        return pass.Adopted(version)
+            ? WarmthVerdict.OfAdopted(dataset, runtime, load, version.Bytes ?? 0, Math.Min(copies, runtime?.Spec?.Replicas ?? copies), version.CachedBefore)
+            : WarmthVerdict.Of(dataset, runtime, load, version.Bytes ?? 0, copies);
+    }
+
+    private static void Name(LinePass pass, VersionStatus target)
+    {
+        var own = FluidNames.Dataset(pass.Model.Metadata.Name!, target.Digest!);
+        // A version that has been warmed stays where it is, whatever the spec says later.
+        if (target.Dataset is null || target.State == VersionState.Complete)
+        {
+            var existing = pass.Model.Spec!.Cache.ExistingDataset;
+            target.Dataset = existing?.Name ?? own;
+            target.Path = existing is null ? "/" + FluidNames.Mount(pass.Model.Metadata.Name!) : Inside(pass, existing, target);
+        }
+
+        target.DataLoad = FluidNames.DataLoad(own, target.LoadAttempt ?? 0);
+    }
+
+    /// <summary>The version's folder inside an adopted Dataset: its path, and the version's folder below it unless the layout is flat.</summary>
+    private static string Inside(LinePass pass, ExistingDataset existing, VersionStatus target)
+    {
+        var folder = pass.Upload(target)?.Prefix[pass.Model.Location()!.Prefix.Length..].Trim('/');
+        return "/" + string.Join('/', new[] { existing.Path.Trim('/'), folder ?? target.Name }.Where(s => s.Length > 0));
+    }
+
+    private static void Load(LinePass pass, VersionStatus target, bool mayMake)
+    {
+        if (target.State is not (VersionState.Complete or VersionState.Warming))
+        {
+            return;
+        }
+
+        if (pass.LoadOf(target)?.Status?.Phase == "Failed")
+        {
+            Retry(pass, target);
+        }
+
+        if (pass.LoadOf(target) is null && mayMake)
+        {
+            if (pass.Adopted(target))
+            {
+                target.CachedBefore ??= (long?)ByteSize.Parse(pass.Observed.Adopted?.Status?.CacheStates?.GetValueOrDefault("cached"));
+            }
+
+            pass.Actions.Add(new LineAction.ApplyLoad(WarmObjects.Load(pass.Model, target)));
+        }
+    }
+
+    private static void Retry(LinePass pass, VersionStatus target)
+    {
+        if (target.LoadRetryAt is null && (target.LoadFailures ?? 0) < MaxLoadFailures)
+        {
+            target.LoadFailures = (target.LoadFailures ?? 0) + 1;
+            target.LoadRetryAt = target.LoadFailures < MaxLoadFailures
+                ? Conditions.Seconds(pass.Now + (FirstRetry * Math.Pow(4, target.LoadFailures.Value - 1)))
+                : null;
+        }
+
+        if (target.LoadRetryAt <= pass.Now)
+        {
+            target.LoadRetryAt = null;
+            target.LoadAttempt = (target.LoadAttempt ?? 0) + 1;
+            Name(pass, target);
+        }
+
+        pass.LookAt(target.LoadRetryAt);
+    }
+
+    private static void Say(LinePass pass, VersionStatus target, WarmthVerdict verdict)
+    {
+        var (dataset, runtime, load) = (pass.DatasetOf(target), pass.RuntimeOf(target), pass.LoadOf(target));
+        if (pass.Adopted(target) && dataset is null)
+        {
+            pass.Conditions.Set("CacheReady", false, "DatasetMissing", $"Dataset {target.Dataset} (spec.cache.existingDataset) does not exist in namespace {pass.Model.Metadata.Namespace}");
+        }
+        else
+        {
+            var bound = dataset?.Status?.Phase == "Bound" && (runtime?.Status?.WorkerPhase == "Ready" || (runtime is null && pass.Adopted(target)));
+            pass.Conditions.Set("CacheReady", bound, bound ? "DatasetBound" : "DatasetNotBound",
+                $"Dataset {target.Dataset}: {dataset?.Status?.Phase ?? "not made yet"}, workers {runtime?.Status?.WorkerPhase ?? "not made yet"}");
+        }
+
+        if (load?.Status?.Phase == "Failed" && target.State == VersionState.Warming)
+        {
+            var why = load.Status.Conditions?.Find(c => c.Type == "Failed");
+            var next = target.LoadRetryAt is { } at ? $"another is tried at {at:u}" : $"no more are tried: once the cause is gone, set the annotation {VersionChoice.RetryAnnotation}={target.Digest}";
+            pass.Conditions.Set("CacheWarm", false, "LoadFailed", $"DataLoad {load.Metadata.Name} failed ({why?.Reason} {why?.Message}".TrimEnd() + $"), {target.LoadFailures} of {MaxLoadFailures}; {next}");
+            return;
+        }
+
+        pass.Conditions.Set("CacheWarm", verdict.Warmth switch { Warmth.Warm => true, Warmth.Unknown => null, _ => false }, verdict.Reason, verdict.Message);
+    }
+
+    private static void Judge(LinePass pass, VersionStatus target, WarmthVerdict verdict)
+    {
+        var cache = pass.Model.Spec!.Cache;
+        if (verdict.Warmth == Warmth.Warm)
+        {
+            target.State = VersionState.Warm;
+            target.LoadedAt = Conditions.Seconds(pass.Now);
+            target.LoadFailures = null;
+            target.LoadRetryAt = null;
+        }
+        else if (cache.Proof != "require" && Began(pass, target) is { } began)
+        {
+            var limit = began.AddSeconds(cache.WarmTimeoutSeconds);
+            if (pass.Now >= limit)
+            {
+                target.State = VersionState.Warm;
+                target.LoadRetryAt = null;
+            }
+            else
+            {
+                pass.LookAt(limit);
+            }
+        }
+    }
+
+    /// <summary>When the version's first DataLoad was made.</summary>
+    private static DateTimeOffset? Began(LinePass pass, VersionStatus target) =>
+        pass.Observed.Loads.Where(l => l.Metadata.Annotations?.GetValueOrDefault(Ownership.DigestAnnotation) == target.Digest).Min(l => l.Metadata.CreationTimestamp);
+}

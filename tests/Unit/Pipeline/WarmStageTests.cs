@@ -1,0 +1,168 @@
+using Prewarm.Functions.Pipeline;
+using Prewarm.Functions.Warm;
+using Xunit;
+
+namespace Prewarm.Tests.Unit.Pipeline;
+
+/// <summary>DataLoads that fail, Datasets that are adopted, and where the bytes lie.</summary>
+public class WarmStageTests
+{
+    private readonly LineWorld _world = new();
+
+    [Fact]
+    public void FailedLoad_TriedAgainLaterUnderAnotherName()
+    {
+        _world.Upload("v1");
+        _world.Settle();
+        var first = _world.Version("v1").DataLoad;
+        _world.FailLoad("v1");
+        Assert.Empty(_world.Settle());
+        Assert.Equal("LoadFailed", _world.Condition("CacheWarm").Reason);
+        Assert.Contains("BackoffLimitExceeded", _world.Condition("CacheWarm").Message, StringComparison.Ordinal);
+        Assert.InRange(_world.Model.Status!.NextLook!.Value, _world.Now.AddSeconds(30), _world.Now.AddSeconds(32));
+        Assert.Empty(_world.Plan().Actions);
+
+        _world.Now = _world.Model.Status.NextLook.Value;
+        var load = Assert.IsType<LineAction.ApplyLoad>(Assert.Single(_world.Settle())).Load;
+        Assert.Equal(first + "-2", load.Metadata.Name);
+        _world.MakeWarm("v1");
+        _world.Settle();
+        Assert.Equal("Warm", _world.Version("v1").State);
+        Assert.Null(_world.Version("v1").LoadFailures);
+    }
+
+    [Fact]
+    public void FailedLoads_BoundedThenAPersonMayAskForMore()
+    {
+        _world.Model.Spec!.Cache.Proof = "require";
+        _world.Upload("v1");
+        _world.Settle();
+        for (var failure = 0; failure < 20; failure++)
+        {
+            _world.FailLoad("v1");
+            _world.Settle();
+            _world.Now = _world.Now.AddHours(3);
+            _world.Settle();
+        }
+
+        Assert.Equal(WarmStage.MaxLoadFailures, _world.Loads.Count);
+        Assert.Null(_world.Model.Status!.NextLook);
+        Assert.Contains(VersionChoice.RetryAnnotation, _world.Condition("CacheWarm").Message, StringComparison.Ordinal);
+
+        _world.Annotate(VersionChoice.RetryAnnotation, _world.Version("v1").Digest);
+        Assert.IsType<LineAction.ApplyLoad>(Assert.Single(_world.Settle()));
+        Assert.All(_world.Loads, l => Assert.InRange(l.Metadata.Name!.Length, 1, FluidNames.MaxDataLoadName));
+    }
+
+    [Fact]
+    public void FailedLoads_UnderPrefer_DelayServingButDoNotStopIt()
+    {
+        _world.Upload("v1");
+        _world.Settle();
+        var began = _world.Now;
+        for (var failure = 0; failure < 4 && _world.Service is null; failure++)
+        {
+            _world.FailLoad("v1");
+            _world.Settle();
+            _world.Now = _world.Now.AddSeconds(_world.Model.Spec!.Cache.WarmTimeoutSeconds / 2.0);
+            _world.Settle();
+        }
+
+        Assert.NotNull(_world.Service);
+        Assert.Equal(_world.Model.Spec!.Cache.WarmTimeoutSeconds, (_world.Now - began).TotalSeconds);
+        Assert.Contains(_world.Loads, l => l.Metadata.Name == _world.Version("v1").DataLoad);
+        Assert.Equal("True", _world.Condition("WarmthUnproven").Status);
+    }
+
+    [Fact]
+    public void Adopted_NeverWrittenNeverDeleted()
+    {
+        Adopt(cached: "1.00GiB");
+        _world.Upload("v1");
+        var load = Assert.IsType<LineAction.ApplyLoad>(Assert.Single(_world.Settle())).Load;
+        Assert.Equal(("oss-data", "/bloom-560m/v1"), (load.Spec!.Dataset!.Name, load.Spec.Target!.Single().Path));
+
+        Load("v1", cached: "1.00GiB");
+        _world.Settle();
+        Assert.Equal("BytesUnaccounted", _world.Condition("CacheWarm").Reason);
+        Load("v1", cached: "1026.00MiB");
+        _world.Settle();
+        Assert.Equal("BytesAccounted", _world.Condition("CacheWarm").Reason);
+        Assert.Contains("pvc://oss-data/bloom-560m/v1", _world.Service!.Spec!.Predictor!.ToJsonString(), StringComparison.Ordinal);
+        _world.RollOut("v1");
+        Assert.Equal("v1", _world.Model.Status!.Version);
+        Assert.Empty(_world.Plan().Actions);
+
+        _world.Model.Metadata.DeletionTimestamp = _world.Now;
+        Assert.Equal(["DeleteService", "DeleteLoad", "Finalize"], _world.Settle().Select(a => a.GetType().Name));
+    }
+
+    [Fact]
+    public void Adopted_WhollyCachedBefore_Warm()
+    {
+        Adopt(cached: "2.00GiB");
+        _world.Upload("v1");
+        _world.Settle();
+        Load("v1", cached: "2.00GiB", total: "1.00GiB");
+        _world.Settle();
+        Assert.Equal("DatasetWhollyCached", _world.Condition("CacheWarm").Reason);
+    }
+
+    [Fact]
+    public void Adopted_NotThere_SaidAndNothingMade()
+    {
+        Adopt(cached: "0.00B");
+        _world.Adopted = null;
+        _world.Upload("v1");
+        Assert.Empty(_world.Settle());
+        Assert.Equal("DatasetMissing", _world.Condition("CacheReady").Reason);
+    }
+
+    [Fact]
+    public void Adopted_SpecChangedLater_ServedVersionStaysWhereItIs()
+    {
+        Adopt(cached: "0.00B");
+        _world.Upload("v1");
+        _world.Settle();
+        Load("v1", cached: "2.00MiB");
+        _world.Settle();
+        _world.RollOut("v1");
+        _world.Model.Spec!.Cache.ExistingDataset = null;
+        Assert.Empty(_world.Settle());
+        Assert.Equal("oss-data", _world.Version("v1").Dataset);
+    }
+
+    [Fact]
+    public void Locality_FollowsNodesAndIsRewrittenOnlyWhenItChanges()
+    {
+        _world.Serve("v1");
+        _world.WorkerNodes[_world.Version("v1").Dataset!] = ["node-a", "node-b"];
+        _world.Settle();
+        var first = _world.Model.Status!.Locality!;
+        Assert.Equal(("Local", "CopyOnEveryWorker", 2, 2), (first.Verdict, first.Reason, first.Copies, first.Workers));
+        _world.Now = _world.Now.AddHours(1);
+        _world.Settle();
+        Assert.Equal(first.ObservedAt, _world.Model.Status!.Locality!.ObservedAt);
+
+        _world.PodNodes.Add("node-c");
+        _world.Settle();
+        var moved = _world.Model.Status!.Locality!;
+        Assert.Equal(("Remote", "PodWithoutWorker"), (moved.Verdict, moved.Reason));
+        Assert.Equal(["worker", "worker", "predictor"], moved.Nodes!.Select(n => n.Role));
+        Assert.NotEqual(first.ObservedAt, moved.ObservedAt);
+    }
+
+    private void Adopt(string cached)
+    {
+        _world.Model.Spec!.Cache.ExistingDataset = new() { Name = "oss-data", Path = "/bloom-560m" };
+        _world.Adopted = new() { Metadata = new() { Name = "oss-data" }, Status = new() { Phase = "Bound", CacheStates = new() { ["cached"] = cached } } };
+        _world.AdoptedRuntime = new() { Metadata = new() { Name = "oss-data" }, Spec = new() { Replicas = 2 }, Status = new() { WorkerPhase = "Ready" } };
+    }
+
+    private void Load(string version, string cached, string total = "9.00GiB")
+    {
+        _world.Loads.Find(l => l.Metadata.Name == _world.Version(version).DataLoad)!.Status = new() { Phase = "Complete" };
+        _world.Adopted!.Status!.UfsTotal = total;
+        _world.Adopted.Status.CacheStates!["cached"] = cached;
+    }
+}
