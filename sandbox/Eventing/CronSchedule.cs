@@ -34,10 +34,10 @@ internal sealed class CronSchedule
             throw new FormatException($"provided bad location {timezone}: unknown time zone", e);
         }
 
-        if (words is [var descriptor] && descriptor.StartsWith('@'))
+        if (words is [var descriptor, ..] && descriptor.StartsWith('@'))
         {
             // Cronos has more of them than cron has.
-            return descriptor is "@yearly" or "@annually" or "@monthly" or "@weekly" or "@daily" or "@midnight" or "@hourly"
+            return words.Count == 1 && descriptor is "@yearly" or "@annually" or "@monthly" or "@weekly" or "@daily" or "@midnight" or "@hourly"
                 ? new([One(descriptor, CronFormat.Standard)], zone) : throw new FormatException($"unsupported descriptor {descriptor}");
         }
 
