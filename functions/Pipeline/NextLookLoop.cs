@@ -5,15 +5,17 @@ using Prewarm.Functions.Catalog;
 namespace Prewarm.Functions.Pipeline;
 
 /// <summary>
-/// Wakes at the time that a model's status names, because then time alone may change the verdict; and looks at models nobody has looked at yet.
-/// A look that takes long (a golden prediction from a cold start) holds up no other model's.
+/// Wakes at the time that a model's status names, because then time alone may change the verdict; looks at models nobody has looked at yet;
+/// and looks now and then at models that are on their way, because the events about their objects may be lost or not set up
+/// (Knative's ApiServerSource tries 5 times and replays nothing). A look that takes long (a golden prediction from a cold start) holds up no other model's.
 /// </summary>
 internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvider time, ILogger<NextLookLoop> logger) : BackgroundService
 {
     private static readonly TimeSpan Longest = TimeSpan.FromMinutes(1);
 
-    /// <summary>A look that left its model as due as before (its writes are refused, say) is not repeated sooner.</summary>
-    private static readonly TimeSpan Unmoved = TimeSpan.FromSeconds(30);
+    /// <summary>Between two looks at a model on its way: this after one that moved it, and half as much again after each that did not, up to the longest.</summary>
+    internal static readonly TimeSpan ShortestUnmoved = TimeSpan.FromSeconds(2);
+    internal static readonly TimeSpan LongestUnmoved = TimeSpan.FromSeconds(30);
 
     private readonly Dictionary<ModelKey, Look> _looks = [];
 
@@ -56,19 +58,17 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
         foreach (var model in snapshot.Models)
         {
             var before = _looks.GetValueOrDefault(model.Key());
-            if (before is { Again: null } || Due(model, now) is not { } at)
+            if (before is { Again: null } || Earlier(Due(model, now, before), OnItsWay(model, now, before)) is not { } at)
             {
                 continue;
             }
 
-            if (before?.ResourceVersion == model.Metadata.ResourceVersion && before?.Again > at)
-            {
-                at = before.Again.Value;
-            }
-
             if (at <= now)
             {
-                _looks[model.Key()] = new(model.Key(), model.Metadata.ResourceVersion, line.AdvanceAsync(model.Key(), cancellationToken), before?.Failures ?? 0);
+                _looks[model.Key()] = new(model.Key(), model.Metadata.ResourceVersion, line.AdvanceAsync(model.Key(), cancellationToken), before?.Failures ?? 0)
+                {
+                    Unmoved = before?.ResourceVersion == model.Metadata.ResourceVersion ? before!.Unmoved + 1 : 0,
+                };
             }
             else if (at - now < wait)
             {
@@ -79,11 +79,25 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
         return wait;
     }
 
-    /// <summary>When the model is to be looked at: now when nobody has seen this generation, else the time in its status.</summary>
-    private static DateTimeOffset? Due(CachedModel model, DateTimeOffset now) =>
-        model.Status is null || model.Status.ObservedGeneration != model.Metadata.Generation || model.Metadata.DeletionTimestamp is not null
+    /// <summary>When the model itself asks to be looked at: now when nobody has seen this generation, else the time in its status. Unchanged since its look, it waits.</summary>
+    private static DateTimeOffset? Due(CachedModel model, DateTimeOffset now, Look? before)
+    {
+        var at = model.Status is null || model.Status.ObservedGeneration != model.Metadata.Generation || model.Metadata.DeletionTimestamp is not null
             ? now
             : model.Status.NextLook;
+        return before?.ResourceVersion == model.Metadata.ResourceVersion && before?.Again > at ? before.Again : at;
+    }
+
+    /// <summary>When the model may have moved without a word: while its objects come, go or are not ready.</summary>
+    private static DateTimeOffset? OnItsWay(CachedModel model, DateTimeOffset now, Look? before) =>
+        model.Status?.Phase is not ("Warming" or "RollingOut" or "Deleting")
+        && (model.Status?.Phase != "Serving" || model.Status.Conditions?.Find(c => c.Type == "Ready")?.Status == "True")
+            ? null
+            : before is null ? now
+            : before.ResourceVersion == model.Metadata.ResourceVersion ? before.Again
+            : before.FinishedAt + ShortestUnmoved;
+
+    private static DateTimeOffset? Earlier(DateTimeOffset? a, DateTimeOffset? b) => a < b || b is null ? a : b;
 
     private void Finish(Look look, DateTimeOffset now)
     {
@@ -94,7 +108,10 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
 
         var failed = !look.Run.IsCompletedSuccessfully || look.Run.Result == LineOutcome.Transient;
         look.Failures = failed ? look.Failures + 1 : 0;
-        look.Again = now + (failed ? TimeSpan.FromSeconds(Math.Min(Longest.TotalSeconds, Math.Pow(2, Math.Min(look.Failures, 10)))) : Unmoved);
+        look.FinishedAt = now;
+        look.Again = now + (failed
+            ? TimeSpan.FromSeconds(Math.Min(Longest.TotalSeconds, Math.Pow(2, Math.Min(look.Failures, 10))))
+            : TimeSpan.FromSeconds(Math.Min(LongestUnmoved.TotalSeconds, ShortestUnmoved.TotalSeconds * Math.Pow(1.5, Math.Min(look.Unmoved, 20)))));
     }
 
     private sealed class Look(ModelKey model, string? resourceVersion, Task<LineOutcome> run, int failures)
@@ -105,6 +122,10 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
 
         /// <summary>Failed looks in a row.</summary>
         public int Failures { get; set; } = failures;
+
+        /// <summary>Looks in a row, this one included, that found the model as the one before had left it.</summary>
+        public int Unmoved { get; init; }
+        public DateTimeOffset? FinishedAt { get; set; }
 
         /// <summary>Not before, unless the model has changed; null while the look runs.</summary>
         public DateTimeOffset? Again { get; set; }

@@ -80,6 +80,44 @@ public sealed class NextLookLoopTests : IDisposable
         Assert.Equal([2, 4, 8], waits);
     }
 
+    [Theory]
+    [InlineData("Warming", "False", true)]
+    [InlineData("RollingOut", "False", true)]
+    [InlineData("Serving", "False", true)]
+    [InlineData("Serving", "True", false)]
+    [InlineData("Waiting", "False", false)]
+    [InlineData("Blocked", "False", false)]
+    public void Tick_NoEventComes_ModelsOnTheirWayAreLookedAtEverMoreRarely(string phase, string ready, bool looked)
+    {
+        _model.Status!.Phase = phase;
+        _model.Status.Conditions = [new() { Type = "Ready", Status = ready }];
+        var waits = new List<double>();
+        for (var i = 0; i < 12; i++)
+        {
+            Tick();
+            waits.Add(Tick().TotalSeconds);
+            _time.Advance(TimeSpan.FromSeconds(waits[^1]));
+        }
+
+        Assert.Equal(looked ? 12 : 0, _line.Looks.Count);
+        Assert.Equal(looked ? [2, 3, 4.5] : [60, 60, 60], waits.Take(3));
+        Assert.Equal(looked ? 30 : 60, waits[^1]);
+    }
+
+    [Fact]
+    public void Tick_EachLookMovesTheModel_NeverWithoutAPause()
+    {
+        _model.Status!.Phase = "Warming";
+        for (var i = 0; i < 3; i++)
+        {
+            Tick();
+            _model.Metadata.ResourceVersion = $"{i + 2}";
+            Assert.Equal(NextLookLoop.ShortestUnmoved, Tick());
+            Assert.Equal(i + 1, _line.Looks.Count);
+            _time.Advance(NextLookLoop.ShortestUnmoved);
+        }
+    }
+
     [Fact]
     public void Tick_ALookStillRuns_NoSecondOne()
     {
