@@ -18,13 +18,14 @@ internal sealed class ApiServerSourceController(
     /// <summary>Every source that was seen and is still there.</summary>
     public ConcurrentDictionary<(string Namespace, string Name), bool> Known { get; } = new();
 
-    public async Task ReconcileAsync(JsonObject source, CancellationToken cancellationToken)
+    /// <returns>False: look again soon, for what it waits for may come without a sign.</returns>
+    public async Task<bool> ReconcileAsync(JsonObject source, CancellationToken cancellationToken)
     {
         var (ns, name) = (source.Namespace(), source.Name());
         if (source.Deleting())
         {
             await DeletedAsync(source, cancellationToken);
-            return;
+            return true;
         }
 
         Known[(ns, name)] = true;
@@ -58,7 +59,7 @@ internal sealed class ApiServerSourceController(
         }
 
         var prefix = source.Text("spec", "mode") == "Resource" ? "resource" : "ref";
-        await api.WriteAsync(EventingKinds.ApiServerSources, source, time, new()
+        return await api.WriteAsync(EventingKinds.ApiServerSources, source, time, new()
         {
             ["sinkUri"] = sink.Address?.ToString(),
             ["namespaces"] = Json.Array((namespaces.Count == 0 ? [""] : namespaces).Select(n => (JsonNode)n)),

@@ -7,19 +7,20 @@ namespace Prewarm.Sandbox.Eventing;
 /// <summary>Opens a Broker: its address, its dead letter's, its conditions (knative/eventing <c>pkg/apis/eventing/v1/broker_lifecycle.go</c>).</summary>
 internal sealed class BrokerController(IKubeApi api, BrokerTable table, BrokerIngress ingress, Destinations destinations, TimeProvider time)
 {
-    public async Task ReconcileAsync(JsonObject broker, CancellationToken cancellationToken)
+    /// <returns>False: look again soon, for what it waits for may come without a sign.</returns>
+    public async Task<bool> ReconcileAsync(JsonObject broker, CancellationToken cancellationToken)
     {
         var (ns, name) = (broker.Namespace(), broker.Name());
         if (broker.Deleting())
         {
             table.RemoveBroker(ns, name);
-            return;
+            return true;
         }
 
         table.SetBroker(ns, name);
         var dead = broker.At("spec", "delivery", "deadLetterSink");
         var sink = dead is null ? null : await destinations.ResolveAsync(dead, ns, cancellationToken);
-        await api.WriteAsync(EventingKinds.Brokers, broker, time, new()
+        return await api.WriteAsync(EventingKinds.Brokers, broker, time, new()
         {
             ["address"] = new JsonObject { ["name"] = "http", ["url"] = ingress.Of(ns, name).ToString() },
             ["deadLetterSinkUri"] = sink?.Address?.ToString(),

@@ -131,6 +131,10 @@ internal sealed class BrokerTable(EventDispatcher dispatcher, EventingOptions op
         {
             // The broker goes away, and what it held with it.
         }
+        catch (Exception) when (cancellationToken.IsCancellationRequested)
+        {
+            // The same, met elsewhere on the way.
+        }
         catch (Exception e)
         {
             Counts.AddLost();

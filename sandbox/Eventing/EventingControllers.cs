@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Net;
+using System.Text.Json.Nodes;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Sandbox.Cluster;
 
@@ -8,6 +10,8 @@ namespace Prewarm.Sandbox.Eventing;
 /// <param name="resolveService">Address of a Service or Knative Service by namespace and name; null while there is none.</param>
 internal sealed class EventingControllers(IKubeApi api, Func<string, string, Uri?> resolveService, TimeProvider time, EventingOptions? options = null) : IAsyncDisposable
 {
+    private static readonly TimeSpan s_resync = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan s_waiting = TimeSpan.FromMilliseconds(500);
     private readonly EventingOptions _options = options ?? new();
     private readonly CancellationTokenSource _stop = new();
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
@@ -42,13 +46,11 @@ internal sealed class EventingControllers(IKubeApi api, Func<string, string, Uri
         var sources = _sources = new(api, destinations, _sender, _options, time, _stop.Token);
         var pings = _pings = new(api, destinations, _sender, _options, time, _stop.Token);
 
-        Run(new(api, EventingKinds.Brokers, brokers.ReconcileAsync, time, _options.Log) { Deleted = brokers.DeletedAsync });
-        Run(new ControllerLoop(api, EventingKinds.Triggers, triggers.ReconcileAsync, time, _options.Log) { Deleted = triggers.DeletedAsync }
-            .Also(EventingKinds.Brokers, triggers.Of));
-        Run(new ControllerLoop(api, EventingKinds.ApiServerSources, sources.ReconcileAsync, time, _options.Log) { Deleted = sources.DeletedAsync }
-            .Also(EventingKinds.Brokers, _ => sources.Known.Keys).Also(Kinds.Namespaces, _ => sources.Known.Keys));
-        Run(new ControllerLoop(api, EventingKinds.PingSources, pings.ReconcileAsync, time, _options.Log) { Deleted = pings.DeletedAsync }
-            .Also(EventingKinds.Brokers, _ => pings.Known.Keys));
+        Run(EventingKinds.Brokers, brokers.ReconcileAsync, brokers.DeletedAsync);
+        Run(EventingKinds.Triggers, triggers.ReconcileAsync, triggers.DeletedAsync, loop => loop.Also(EventingKinds.Brokers, triggers.Of));
+        Run(EventingKinds.ApiServerSources, sources.ReconcileAsync, sources.DeletedAsync,
+            loop => loop.Also(EventingKinds.Brokers, _ => sources.Known.Keys).Also(Kinds.Namespaces, _ => sources.Known.Keys));
+        Run(EventingKinds.PingSources, pings.ReconcileAsync, pings.DeletedAsync, loop => loop.Also(EventingKinds.Brokers, _ => pings.Known.Keys));
     }
 
     /// <summary>Starts, and runs until cancelled.</summary>
@@ -78,5 +80,42 @@ internal sealed class EventingControllers(IKubeApi api, Func<string, string, Uri
         }
     }
 
-    private void Run(ControllerLoop loop) => _loops.Add(Task.Run(() => loop.RunAsync(_stop.Token)));
+    private void Run(
+        ResourceType<JsonObject> type, Func<JsonObject, CancellationToken, Task<bool>> reconcile, Func<JsonObject, CancellationToken, Task> deleted, Action<ControllerLoop>? also = null)
+    {
+        var waiting = new ConcurrentDictionary<(string, string), bool>();
+        ControllerLoop loop = null!;
+        loop = new(api, type, async (obj, token) =>
+        {
+            if (!await reconcile(obj, token))
+            {
+                _ = AgainAsync(obj.Namespace(), obj.Name());
+            }
+        }, time, _options.Log)
+        {
+            Resync = s_resync,
+            Deleted = async (obj, token) =>
+            {
+                if (await api.GetAsync(type, obj.Namespace(), obj.Name(), token) is null)
+                {
+                    await deleted(obj, token);
+                }
+
+                // The name may have been taken again meanwhile.
+                loop.Enqueue(obj.Namespace(), obj.Name());
+            },
+        };
+        also?.Invoke(loop);
+        _loops.Add(Task.Run(() => loop.RunAsync(_stop.Token)));
+
+        async Task AgainAsync(string ns, string name)
+        {
+            if (waiting.TryAdd((ns, name), true))
+            {
+                await Task.Delay(s_waiting, time, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                waiting.TryRemove((ns, name), out _);
+                loop.Enqueue(ns, name);
+            }
+        }
+    }
 }

@@ -19,7 +19,8 @@ internal static class EventingStatus
 {
     public static readonly Part NoIdentity = Part.True("OIDCIdentityCreated", "authentication-oidc feature disabled", "");
 
-    public static Task WriteAsync(
+    /// <returns>True when it is ready.</returns>
+    public static async Task<bool> WriteAsync(
         this IKubeApi api, ResourceType<JsonObject> type, JsonObject obj, TimeProvider time, JsonObject members, IReadOnlyList<Part> parts, CancellationToken cancellationToken)
     {
         var worst = parts.FirstOrDefault(p => p.Status == "False") ?? parts.FirstOrDefault(p => p.Status != "True");
@@ -28,6 +29,7 @@ internal static class EventingStatus
         members["conditions"] = Json.Array(parts.Append(ready).OrderBy(p => p.Type, StringComparer.Ordinal)
             .Select(p => Json.Condition(before, time, p.Type, p.Status, p.Reason, p.Message)));
         members["observedGeneration"] = obj.At("metadata", "generation")?.DeepClone();
-        return api.SetStatusAsync(type, obj, members, cancellationToken);
+        await api.SetStatusAsync(type, obj, members, cancellationToken);
+        return worst is null;
     }
 }

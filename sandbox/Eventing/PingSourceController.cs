@@ -24,13 +24,14 @@ internal sealed class PingSourceController(
     /// <summary>Every source that was seen and is still there.</summary>
     public ConcurrentDictionary<(string Namespace, string Name), bool> Known { get; } = new();
 
-    public async Task ReconcileAsync(JsonObject source, CancellationToken cancellationToken)
+    /// <returns>False: look again soon, for what it waits for may come without a sign.</returns>
+    public async Task<bool> ReconcileAsync(JsonObject source, CancellationToken cancellationToken)
     {
         var (ns, name) = (source.Namespace(), source.Name());
         if (source.Deleting())
         {
             await DeletedAsync(source, cancellationToken);
-            return;
+            return true;
         }
 
         Known[(ns, name)] = true;
@@ -58,7 +59,7 @@ internal sealed class PingSourceController(
             parts.Add(Part.False("Deployed", "InvalidSpec", e.Message));
         }
 
-        await api.WriteAsync(EventingKinds.PingSources, source, time, new()
+        return await api.WriteAsync(EventingKinds.PingSources, source, time, new()
         {
             ["sinkUri"] = sink.Address?.ToString(),
             ["ceAttributes"] = Json.Array([new JsonObject { ["type"] = Type, ["source"] = Source(source) }]),

@@ -15,13 +15,14 @@ internal sealed class TriggerController(IKubeApi api, BrokerTable table, Destina
     public IEnumerable<(string Namespace, string Name)> Of(JsonObject broker) =>
         _brokers.Where(t => t.Key.Namespace == broker.Namespace() && t.Value == broker.Name()).Select(t => t.Key);
 
-    public async Task ReconcileAsync(JsonObject trigger, CancellationToken cancellationToken)
+    /// <returns>False: look again soon, for what it waits for may come without a sign.</returns>
+    public async Task<bool> ReconcileAsync(JsonObject trigger, CancellationToken cancellationToken)
     {
         var (ns, name) = (trigger.Namespace(), trigger.Name());
         if (trigger.Deleting())
         {
             Forget(ns, name);
-            return;
+            return true;
         }
 
         var brokerName = trigger.Text("spec", "broker") ?? "default";
@@ -54,7 +55,7 @@ internal sealed class TriggerController(IKubeApi api, BrokerTable table, Destina
             table.RemoveTrigger(ns, name);
         }
 
-        await api.WriteAsync(EventingKinds.Triggers, trigger, time, new()
+        return await api.WriteAsync(EventingKinds.Triggers, trigger, time, new()
         {
             ["subscriberUri"] = subscriber.Address?.ToString(),
             ["deadLetterSinkUri"] = letter?.Address?.ToString(),

@@ -78,6 +78,50 @@ public sealed class ApiServerSourceTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Source_NamespacesBySelector_ANewOneIsWatchedToo()
+    {
+        await AllowAsync();
+        await NamespaceAsync("a");
+        var spec = Source(new() { ["uri"] = _world.Receiver.Address.ToString() });
+        spec["namespaceSelector"] = new JsonObject { ["matchLabels"] = new JsonObject { ["team"] = "x" } };
+        var source = await _world.ReadyAsync(EventingKinds.ApiServerSources, "s", spec);
+        Assert.Equal("""["a"]""", source.At("status", "namespaces")!.ToJsonString());
+        await NamespaceAsync("b");
+        await _world.UntilAsync(async () => (await _world.UntilReadyAsync(EventingKinds.ApiServerSources, "s")).At("status", "namespaces")!.ToJsonString() == """["a","b"]""");
+        await _world.CreateAsync(Kinds.Datasets, "outside", []);
+        await _world.CreateAsync(Kinds.Datasets, "inside", [], "b");
+        await _world.UntilAsync(() => !_world.Receiver.All.IsEmpty);
+        Assert.Equal(("inside", "b"), (Assert.Single(_world.Receiver.All)["name"], _world.Receiver.All.Single()["namespace"]));
+    }
+
+    [Fact]
+    public async Task Source_Changed_WatchesTheNewKindOnly_DeletedNothing()
+    {
+        await AllowAsync();
+        await _world.ReadyAsync(EventingKinds.ApiServerSources, "s", Source(new() { ["uri"] = _world.Receiver.At("/first").ToString() }));
+        await _world.ReadyAsync(EventingKinds.ApiServerSources, "other", Source(new() { ["uri"] = _world.Receiver.At("/other").ToString() }));
+        await _world.Api.MergePatchAsync(EventingKinds.ApiServerSources, "default", "s",
+            """{"spec":{"resources":[{"apiVersion":"data.fluid.io/v1alpha1","kind":"DataLoad"}]}}""", null, _world.Deadline);
+        await _world.UntilReadyAsync(EventingKinds.ApiServerSources, "s");
+        await _world.CreateAsync(Kinds.Datasets, "d", []);
+        await _world.CreateAsync(Kinds.DataLoads, "l", new() { ["dataset"] = new JsonObject { ["name"] = "d", ["namespace"] = "default" } });
+        await _world.UntilAsync(() => _world.Receiver.Of("/first").Any() && _world.Receiver.Of("/other").Any());
+        Assert.Equal(("DataLoad", "Dataset"), (Assert.Single(_world.Receiver.Of("/first"))["kind"], Assert.Single(_world.Receiver.Of("/other"))["kind"]));
+
+        await _world.Api.DeleteAsync(EventingKinds.ApiServerSources, "default", "s", null, false, _world.Deadline);
+        var round = 0;
+        await _world.UntilAsync(async () =>
+        {
+            var before = _world.Receiver.Of("/first").Count();
+            var seen = _world.Receiver.Of("/other").Count();
+            await _world.CreateAsync(Kinds.DataLoads, $"l{++round}", new() { ["dataset"] = new JsonObject { ["name"] = "d", ["namespace"] = "default" } });
+            await _world.CreateAsync(Kinds.Datasets, $"d{round}", []);
+            await _world.UntilAsync(() => _world.Receiver.Of("/other").Count() > seen);
+            return _world.Receiver.Of("/first").Count() == before;
+        });
+    }
+
+    [Fact]
     public async Task Source_WithoutRights_SaysWhichAndWatchesNothing_UntilGranted()
     {
         await _world.CreateAsync(EventingKinds.ApiServerSources, "s", Source(new() { ["uri"] = _world.Receiver.Address.ToString() }));
@@ -131,6 +175,11 @@ public sealed class ApiServerSourceTests : IAsyncLifetime
         Assert.Equal(6, _world.Receiver.All.Count);
     }
 
+    private Task NamespaceAsync(string name) => _world.Api.CreateAsync(Kinds.Namespaces, null, new()
+    {
+        ["metadata"] = new JsonObject { ["name"] = name, ["labels"] = new JsonObject { ["team"] = "x" } },
+    }, _world.Deadline);
+
     private void Answer(Func<int, int> status) => _world.Receiver.Answer = (_, before, response) =>
     {
         response.StatusCode = status(before);
@@ -154,7 +203,7 @@ public sealed class ApiServerSourceTests : IAsyncLifetime
             ["metadata"] = new JsonObject { ["name"] = "watcher" },
             ["rules"] = new JsonArray(new JsonObject
             {
-                ["apiGroups"] = new JsonArray("data.fluid.io"), ["resources"] = new JsonArray("datasets"), ["verbs"] = new JsonArray("get", "list", "watch"),
+                ["apiGroups"] = new JsonArray("data.fluid.io"), ["resources"] = new JsonArray("datasets", "dataloads"), ["verbs"] = new JsonArray("get", "list", "watch"),
             }),
         }, _world.Deadline);
         await _world.Api.CreateAsync(Kinds.ClusterRoleBindings, null, new()

@@ -41,10 +41,16 @@ public sealed class PingSourceTests : IAsyncLifetime
     [InlineData("* * * * *", "{}", "e30=", "got both")]
     public async Task Ping_Wrong_SaysSo(string schedule, string? data, string? base64, string message)
     {
-        await _world.CreateAsync(EventingKinds.PingSources, "wrong", new()
+        var spec = new JsonObject { ["schedule"] = schedule, ["contentType"] = "application/json", ["sink"] = new JsonObject { ["uri"] = _world.Receiver.Address.ToString() } };
+        foreach (var (name, value) in ((string, string?)[])[("data", data), ("dataBase64", base64)])
         {
-            ["schedule"] = schedule, ["contentType"] = "application/json", ["data"] = data, ["dataBase64"] = base64, ["sink"] = new JsonObject { ["uri"] = _world.Receiver.Address.ToString() },
-        });
+            if (value is not null)
+            {
+                spec[name] = value;
+            }
+        }
+
+        await _world.CreateAsync(EventingKinds.PingSources, "wrong", spec);
         var source = await _world.UntilReadyAsync(EventingKinds.PingSources, "wrong", "False");
         Assert.Contains(message, EventingWorld.Condition(source, "Ready").Text("message"), StringComparison.Ordinal);
     }
