@@ -163,11 +163,11 @@ internal sealed class PodRunner(IKubeApi api, CachedReader reader, RevisionTraff
         await using var server = await PredictorServer.StartAsync(PredictorPod.ModelName(pod), model, cancellationToken);
         var revision = pod.Text("metadata", "labels", RevisionController.RevisionLabel)!;
         Starts.Enqueue(new(ns, revision, pod.Name(), node, begin, load, model.Bytes));
-        await status.ReadyAsync(cancellationToken);
         var traffic = traffics.Of(ns, revision);
         traffic.Add(new(pod.Name(), server.Address));
         try
         {
+            await status.ReadyAsync(cancellationToken);
             await Task.Delay(Timeout.InfiniteTimeSpan, time, cancellationToken);
         }
         finally

@@ -74,7 +74,7 @@ public sealed class ServingTests : IAsyncLifetime
         await _world.ServeAsync("good");
         await _world.UntilAsync(s => Condition(s, "Ready") == "True");
         await _world.UntilAsync(async () => Active(await AutoscalerAsync()) == ("False", "NoTraffic"));
-        Assert.Empty((await _world.Api.ListAsync(Kinds.Pods, "default", "serving.knative.dev/revision", _world.Deadline)).Items);
+        await _world.UntilAsync(async () => (await _world.Api.ListAsync(Kinds.Pods, "default", "serving.knative.dev/revision", _world.Deadline)).Items.Count == 0);
         Assert.Equal("True", Condition((await _world.Api.GetAsync(Kinds.InferenceServices, "default", "bloom", _world.Deadline))!, "Ready"));
         var bytes = _world.ObjectStore.BytesRead;
         Assert.Equal(HttpStatusCode.OK, (await _world.PredictAsync()).Status);

@@ -65,6 +65,8 @@ public sealed class ServingWorld : IAsyncDisposable
                 ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = "default" },
                 ["spec"] = new JsonObject { ["replicas"] = 1 },
             }, Deadline);
+            // As in a rollout: the cache is there before the pods are placed.
+            await _world.UntilAsync(async () => (await Api.GetAsync(Kinds.Datasets, "default", name, Deadline)).Text("status", "phase") == "Bound");
         }
     }
 
