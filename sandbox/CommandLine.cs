@@ -24,7 +24,7 @@ internal static class CommandLine
     private static readonly Option<double> s_remote = new("--remote-mbps") { Description = "Rate of the one link that all remote reads share, in Mbit/s; 0 = no limit", HelpName = "N", DefaultValueFactory = _ => new SandboxOptions().RemoteMbps };
     private static readonly Option<double> s_zero = new("--scale-to-zero") { Description = "Idle seconds until a model has no pods", HelpName = "SECONDS", DefaultValueFactory = _ => new SandboxOptions().ScaleToZero };
     private static readonly Option<double> s_pod = new("--pod-start") { Description = "Seconds from a pod's binding to its container's start", HelpName = "SECONDS", DefaultValueFactory = _ => new SandboxOptions().PodStart };
-    private static readonly Option<string[]> s_fault = new("--fault") { Description = "pod-503=SHARE, gateway-504=SHARE, retries=N; may be given several times", HelpName = "NAME=VALUE", DefaultValueFactory = _ => [] };
+    private static readonly Option<string[]> s_fault = new("--fault") { Description = $"May be given several times: {SandboxFaults.Known}", HelpName = "NAME=VALUE", DefaultValueFactory = _ => [] };
 
     public static Task<int> RunAsync(string[] args)
     {

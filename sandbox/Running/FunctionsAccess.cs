@@ -10,7 +10,7 @@ namespace Prewarm.Sandbox.Running;
 /// <summary>The functions' own account: a ServiceAccount with just the rights they need, and a kubeconfig with its token.</summary>
 internal static class FunctionsAccess
 {
-    private const string Namespace = "prewarm-system";
+    public const string Namespace = "prewarm-system";
     private const string Name = "prewarm";
     private static readonly string[] s_read = ["get", "list", "watch"];
     private static readonly string[] s_write = ["get", "list", "watch", "create", "update", "patch", "delete"];

@@ -5,7 +5,7 @@ using System.Text.Json.Nodes;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Sandbox.ApiServer;
 using Prewarm.Sandbox.Cluster;
-using Prewarm.Sandbox.Gateway;
+using Prewarm.Sandbox.Eventing;
 using Prewarm.Sandbox.ObjectStore;
 
 namespace Prewarm.Sandbox.Running;
@@ -120,16 +120,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
         Store = options.S3 is null ? Keep(await ObjectStore.ObjectStore.StartAsync(store, cancellationToken)) : Keep(await StoreLink.StartAsync(options.S3, store, cancellationToken));
 
         say($"cluster of {options.Nodes.ToString(CultureInfo.InvariantCulture)} nodes: Fluid, KServe, Knative, gateway");
-        var faults = new MeshFaults();
-        foreach (var fault in options.Faults)
-        {
-            var parts = fault.Split('=', 2);
-            if (parts.Length != 2 || !faults.Set(parts[0], parts[1]))
-            {
-                throw new ArgumentException($"--fault is '{fault}': write pod-503=SHARE, gateway-504=SHARE (0 to 1) or retries=N (0 to 10)");
-            }
-        }
-
+        var faults = SandboxFaults.Parse(options.Faults);
         var remote = new RemoteStore(api, Store.Endpoint, Store.AccessKeyId, Store.AccessKeySecret);
         _parts.Push(new Closing(remote));
         Cluster = Keep(await MiniCluster.StartAsync(api, remote, new()
@@ -137,7 +128,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
             Root = Root,
             Nodes = options.Nodes,
             BareApiServer = options.Kubeconfig is not null,
-            Faults = faults,
+            Faults = faults.Mesh,
             Log = log.Write,
             Knative = new() { ScaleToZero = TimeSpan.FromSeconds(options.ScaleToZero), PodStart = TimeSpan.FromSeconds(options.PodStart), CrashBackoff = TimeSpan.FromSeconds(2) },
         }, cancellationToken));
@@ -154,6 +145,15 @@ internal sealed class SandboxSystem : IAsyncDisposable
             ["ObjectStore__Endpoint"] = Store.Endpoint.ToString(),
             ["Logging__Json"] = "false",
         }, Path.Combine(Root, "functions.log"), time, cancellationToken));
+
+        say("eventing: broker, triggers, sources");
+        var eventing = Keep(new EventingControllers(api, static (_, _) => null, time, new() { Faults = faults.Events, Log = log.Write }));
+        await eventing.StartAsync(cancellationToken);
+        foreach (var (type, obj) in new PrewarmEventing { Namespace = FunctionsAccess.Namespace, Functions = Functions.Address, Token = EventToken }.Objects())
+        {
+            await api.ApplyAsync(type, type.Namespaced ? obj.Namespace() : null, obj.Name(), obj, "sandbox", true, null, cancellationToken);
+        }
+
         Store.EventToken = EventToken;
         Store.EventSink = new(Functions.Address, "/events/oss");
     }

@@ -1,0 +1,60 @@
+using System.Globalization;
+using Prewarm.Sandbox.Eventing;
+using Prewarm.Sandbox.Gateway;
+
+namespace Prewarm.Sandbox.Running;
+
+/// <summary>What goes wrong on purpose: <c>--fault NAME=VALUE</c>.</summary>
+internal sealed class SandboxFaults
+{
+    public const string Known = "pod-503=SHARE, gateway-504=SHARE, retries=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N (a SHARE is 0 to 1)";
+
+    public MeshFaults Mesh { get; } = new();
+
+    public EventFaults Events { get; } = new();
+
+    /// <exception cref="ArgumentException">A fault is not known, or its value does not fit.</exception>
+    public static SandboxFaults Parse(IEnumerable<string> faults)
+    {
+        var parsed = new SandboxFaults();
+        foreach (var fault in faults)
+        {
+            var parts = fault.Split('=', 2);
+            if (parts.Length != 2 || !double.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out var value) || !parsed.Set(parts[0], value))
+            {
+                throw new ArgumentException($"--fault is '{fault}': write {Known}");
+            }
+        }
+
+        return parsed;
+    }
+
+    private bool Set(string name, double value)
+    {
+        var share = value is >= 0 and <= 1;
+        var count = value is >= 0 and <= 100 && Math.Floor(value) == value;
+        switch (name)
+        {
+            case "pod-503" when share:
+                Mesh.Pod503 = value;
+                return true;
+            case "gateway-504" when share:
+                Mesh.Gateway504 = value;
+                return true;
+            case "retries" when count:
+                Mesh.Retries = (int)value;
+                return true;
+            case "event-drop" when share:
+                Events.Drop = value;
+                return true;
+            case "event-duplicates" when count:
+                Events.Duplicates = (int)value;
+                return true;
+            case "event-shuffle" when count:
+                Events.ShuffleWindow = (int)value;
+                return true;
+            default:
+                return false;
+        }
+    }
+}
