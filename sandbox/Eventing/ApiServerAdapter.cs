@@ -120,7 +120,10 @@ internal sealed class ApiServerAdapter(IKubeApi api, AdapterConfig config, Sourc
 
     private static JsonObject Reference(JsonObject obj) => new()
     {
-        ["kind"] = obj.Text("kind"), ["namespace"] = obj.Namespace(), ["name"] = obj.Name(), ["apiVersion"] = obj.Text("apiVersion"),
+        ["kind"] = obj.Text("kind"),
+        ["namespace"] = obj.Namespace(),
+        ["name"] = obj.Name(),
+        ["apiVersion"] = obj.Text("apiVersion"),
     };
 
     private bool IsOwned(JsonObject obj) => config.Owner is not { } owner

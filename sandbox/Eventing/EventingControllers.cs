@@ -16,7 +16,11 @@ internal sealed class EventingControllers(IKubeApi api, Func<string, string, Uri
     private readonly CancellationTokenSource _stop = new();
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler
     {
-        UseProxy = false, AllowAutoRedirect = false, UseCookies = false, AutomaticDecompression = DecompressionMethods.None, ActivityHeadersPropagator = null,
+        UseProxy = false,
+        AllowAutoRedirect = false,
+        UseCookies = false,
+        AutomaticDecompression = DecompressionMethods.None,
+        ActivityHeadersPropagator = null,
     });
 
     private readonly List<Task> _loops = [];

@@ -139,7 +139,8 @@ internal sealed record PrewarmEventing
     {
         var made = new JsonObject
         {
-            ["apiVersion"] = type.ApiVersion, ["kind"] = type.Kind,
+            ["apiVersion"] = type.ApiVersion,
+            ["kind"] = type.Kind,
             ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = Namespace, ["labels"] = Labels() },
         };
         if (spec is not null)

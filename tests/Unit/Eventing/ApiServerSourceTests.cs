@@ -203,7 +203,9 @@ public sealed class ApiServerSourceTests : IAsyncLifetime
             ["metadata"] = new JsonObject { ["name"] = "watcher" },
             ["rules"] = new JsonArray(new JsonObject
             {
-                ["apiGroups"] = new JsonArray("data.fluid.io"), ["resources"] = new JsonArray("datasets", "dataloads"), ["verbs"] = new JsonArray("get", "list", "watch"),
+                ["apiGroups"] = new JsonArray("data.fluid.io"),
+                ["resources"] = new JsonArray("datasets", "dataloads"),
+                ["verbs"] = new JsonArray("get", "list", "watch"),
             }),
         }, _world.Deadline);
         await _world.Api.CreateAsync(Kinds.ClusterRoleBindings, null, new()

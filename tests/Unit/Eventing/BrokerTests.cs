@@ -214,7 +214,8 @@ public sealed class BrokerTests : IAsyncLifetime
         var broker = await _world.BrokerAsync();
         await _world.ReadyAsync(EventingKinds.Triggers, "stays", new()
         {
-            ["broker"] = "b", ["subscriber"] = new JsonObject { ["uri"] = _world.Receiver.At("/stays").ToString() },
+            ["broker"] = "b",
+            ["subscriber"] = new JsonObject { ["uri"] = _world.Receiver.At("/stays").ToString() },
         });
         await _world.Api.DeleteAsync(EventingKinds.Triggers, "default", "t", null, false, _world.Deadline);
         await _world.UntilAsync(async () =>

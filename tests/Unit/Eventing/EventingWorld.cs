@@ -37,8 +37,10 @@ internal sealed class EventingWorld : IAsyncDisposable
     public async Task<JsonObject> CreateAsync(ResourceType<JsonObject> type, string name, JsonObject spec, string ns = "default", JsonObject? labels = null) =>
         await Api.CreateAsync(type, ns, new()
         {
-            ["apiVersion"] = type.ApiVersion, ["kind"] = type.Kind,
-            ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = ns, ["labels"] = labels }, ["spec"] = spec,
+            ["apiVersion"] = type.ApiVersion,
+            ["kind"] = type.Kind,
+            ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = ns, ["labels"] = labels },
+            ["spec"] = spec,
         }, Deadline);
 
     /// <summary>Applies and waits until it is ready.</summary>
