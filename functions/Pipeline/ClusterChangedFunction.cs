@@ -11,7 +11,7 @@ internal sealed class ClusterChangedFunction(EventDesk desk)
     [Function("ClusterChanged")]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "events/cluster")] HttpRequest request, CancellationToken cancellationToken) =>
-        desk.HandleAsync(request, "cluster", cloudEvent => ApiServerEvent.Parse(cloudEvent) switch
+        desk.HandleAsync(request, "cluster", false, cloudEvent => ApiServerEvent.Parse(cloudEvent) switch
         {
             null => null,
             { Kind: "CachedModel" } model => [new ModelKey(model.Namespace, model.Name)],

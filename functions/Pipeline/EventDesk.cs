@@ -24,7 +24,8 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
 
     /// <param name="source">The route's name in the metrics.</param>
     /// <param name="concerned">The models that one event concerns; null when the event is poison.</param>
-    public async Task<IResult> HandleAsync(HttpRequest request, string source, Func<CloudEvent, IEnumerable<ModelKey>?> concerned, CancellationToken cancellationToken)
+    /// <param name="fresh">The events tell of the store: what was listed before them does not count.</param>
+    public async Task<IResult> HandleAsync(HttpRequest request, string source, bool fresh, Func<CloudEvent, IEnumerable<ModelKey>?> concerned, CancellationToken cancellationToken)
     {
         // 1
         if (!token.Allows(request))
@@ -64,7 +65,7 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
                 }
             }
 
-            return await LookAsync(request, source, causes, waiting.Token);
+            return await LookAsync(request, source, fresh, causes, waiting.Token);
         }
         catch (TimeoutException)
         {
@@ -76,9 +77,9 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
         }
     }
 
-    private async Task<IResult> LookAsync(HttpRequest request, string source, Dictionary<ModelKey, string?> causes, CancellationToken cancellationToken)
+    private async Task<IResult> LookAsync(HttpRequest request, string source, bool fresh, Dictionary<ModelKey, string?> causes, CancellationToken cancellationToken)
     {
-        var looks = Task.WhenAll(causes.Select(c => line.AdvanceAsync(c.Key, c.Value, cancellationToken)));
+        var looks = Task.WhenAll(causes.Select(c => line.AdvanceAsync(c.Key, c.Value, fresh, cancellationToken)));
         LineOutcome[] outcomes;
         try
         {

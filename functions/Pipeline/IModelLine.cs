@@ -7,10 +7,11 @@ internal interface IModelLine
 {
     /// <summary>Observes, plans and applies until this pass has nothing more to do. Calls for one model run one at a time and coalesce; a call returns after a pass that began after it.</summary>
     /// <param name="cause">W3C traceparent of the event that asks for the look; null when time or a person does.</param>
-    Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, CancellationToken cancellationToken);
+    /// <param name="fresh">The store may have changed: list it again. False takes a listing of the last 2 s when there is one, instead of waiting for the next.</param>
+    Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, bool fresh, CancellationToken cancellationToken);
 
     /// <summary>The same without an event.</summary>
-    Task<LineOutcome> AdvanceAsync(ModelKey model, CancellationToken cancellationToken) => AdvanceAsync(model, null, cancellationToken);
+    Task<LineOutcome> AdvanceAsync(ModelKey model, CancellationToken cancellationToken) => AdvanceAsync(model, null, true, cancellationToken);
 }
 
 /// <summary>How a pass over one model ended.</summary>

@@ -32,9 +32,9 @@ internal sealed class ModelLine : IModelLine
         _events = new(api, time, logger);
     }
 
-    public Task<LineOutcome> AdvanceAsync(ModelKey model, CancellationToken cancellationToken) => AdvanceAsync(model, null, cancellationToken);
+    public Task<LineOutcome> AdvanceAsync(ModelKey model, CancellationToken cancellationToken) => AdvanceAsync(model, null, true, cancellationToken);
 
-    public async Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, CancellationToken cancellationToken)
+    public async Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, bool fresh, CancellationToken cancellationToken)
     {
         var slot = _slots.GetOrAdd(model, static _ => new());
         Task<LineOutcome> run;
@@ -42,6 +42,7 @@ internal sealed class ModelLine : IModelLine
         {
             // The pass that runs now may have read before our event: ours is the next one.
             slot.Cause ??= cause;
+            slot.Fresh |= fresh;
             slot.Next ??= RunAfterAsync(slot.Current, model, slot);
             run = slot.Next;
         }
@@ -54,9 +55,11 @@ internal sealed class ModelLine : IModelLine
         await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ForceYielding);
         var done = new TaskCompletionSource();
         string? cause;
+        bool fresh;
         lock (slot)
         {
             (cause, slot.Cause) = (slot.Cause, null);
+            (fresh, slot.Fresh) = (slot.Fresh, false);
             slot.Next = null;
             slot.Current = done.Task;
         }
@@ -64,7 +67,7 @@ internal sealed class ModelLine : IModelLine
         try
         {
             // Shared by several callers: the cancellation of one of them must not stop it.
-            return await LookAsync(model, cause, CancellationToken.None);
+            return await LookAsync(model, cause, fresh, CancellationToken.None);
         }
         finally
         {
@@ -72,7 +75,7 @@ internal sealed class ModelLine : IModelLine
         }
     }
 
-    private async Task<LineOutcome> LookAsync(ModelKey key, string? cause, CancellationToken cancellationToken)
+    private async Task<LineOutcome> LookAsync(ModelKey key, string? cause, bool fresh, CancellationToken cancellationToken)
     {
         using var activity = LineTracing.Look(key, cause);
         CachedModel? model = null;
@@ -87,7 +90,7 @@ internal sealed class ModelLine : IModelLine
                     return LineOutcome.Gone;
                 }
 
-                var observed = await _observer.ObserveAsync(model, cause, listed, cancellationToken);
+                var observed = await _observer.ObserveAsync(model, cause, listed, fresh, cancellationToken);
                 listed = observed.Uploads;
                 if (!await PassAsync(observed, cancellationToken))
                 {
@@ -185,5 +188,8 @@ internal sealed class ModelLine : IModelLine
 
         /// <summary>The first event that the next look is for.</summary>
         public string? Cause { get; set; }
+
+        /// <value>Somebody of those who share the next look needs the store listed again.</value>
+        public bool Fresh { get; set; }
     }
 }

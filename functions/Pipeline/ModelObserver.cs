@@ -10,8 +10,9 @@ namespace Prewarm.Functions.Pipeline;
 /// <summary>Reads everything that one pass decides on.</summary>
 internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads)
 {
+    /// <param name="fresh">The first pass lists the store again (<see cref="IUploadSource.ObserveAsync"/>).</param>
     /// <param name="listed">A listing of this very look: the passes after its first one need no other.</param>
-    public async Task<Observed> ObserveAsync(CachedModel model, string? cause, UploadObservation? listed, CancellationToken cancellationToken)
+    public async Task<Observed> ObserveAsync(CachedModel model, string? cause, UploadObservation? listed, bool fresh, CancellationToken cancellationToken)
     {
         var ns = model.Metadata.Namespace;
         var selector = Ownership.Selector(model.Metadata.Name!);
@@ -23,7 +24,7 @@ internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads)
         var created = service?.Status?.Components?.GetValueOrDefault("predictor")?.LatestCreatedRevision;
         var revision = created is null ? null : await api.GetAsync(ServingKinds.Revisions, ns, created, cancellationToken);
         var observation = model.Metadata.DeletionTimestamp is null && model.Location() is not null
-            ? listed ?? await ListUploadsAsync(model, cancellationToken)
+            ? listed ?? await ListUploadsAsync(model, fresh, cancellationToken)
             : null;
         var existing = model.Spec?.Cache.ExistingDataset?.Name;
         var adopted = existing is null ? null : await api.GetAsync(FluidKinds.Datasets, ns, existing, cancellationToken);
@@ -82,11 +83,11 @@ internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads)
         return (workers, pods);
     }
 
-    private async Task<UploadObservation> ListUploadsAsync(CachedModel model, CancellationToken cancellationToken)
+    private async Task<UploadObservation> ListUploadsAsync(CachedModel model, bool fresh, CancellationToken cancellationToken)
     {
         var (id, secret, missing) = await CredentialsAsync(model, cancellationToken);
         return missing is null
-            ? await uploads.ObserveAsync(model, id, secret, cancellationToken)
+            ? await uploads.ObserveAsync(model, id, secret, fresh, cancellationToken)
             : UploadObservation.Failed("CredentialsMissing", missing, transient: false);
     }
 

@@ -18,7 +18,7 @@ internal sealed class ModelUploadedFunction(EventDesk desk, ICatalog catalog)
             return Results.Empty;
         }
 
-        return await desk.HandleAsync(request, "oss", cloudEvent => OssObjectEvent.Parse(cloudEvent) switch
+        return await desk.HandleAsync(request, "oss", true, cloudEvent => OssObjectEvent.Parse(cloudEvent) switch
         {
             null => null,
             { Counts: false } => [],

@@ -58,14 +58,15 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
         foreach (var model in snapshot.Models)
         {
             var before = _looks.GetValueOrDefault(model.Key());
-            if (before is { Again: null } || Earlier(Due(model, now, before), OnItsWay(model, now, before)) is not { } at)
+            var due = Due(model, now, before);
+            if (before is { Again: null } || Earlier(due, OnItsWay(model, now, before)) is not { } at)
             {
                 continue;
             }
 
             if (at <= now)
             {
-                _looks[model.Key()] = new(model.Key(), model.Metadata.ResourceVersion, line.AdvanceAsync(model.Key(), cancellationToken), before?.Failures ?? 0)
+                _looks[model.Key()] = new(model.Key(), model.Metadata.ResourceVersion, line.AdvanceAsync(model.Key(), null, due <= now, cancellationToken), before?.Failures ?? 0)
                 {
                     Unmoved = before?.ResourceVersion == model.Metadata.ResourceVersion ? before!.Unmoved + 1 : 0,
                 };

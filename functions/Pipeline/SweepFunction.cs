@@ -10,5 +10,5 @@ internal sealed class SweepFunction(EventDesk desk, ICatalog catalog)
     [Function("Sweep")]
     public Task<IResult> RunAsync(
         [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "events/sweep")] HttpRequest request, CancellationToken cancellationToken) =>
-        desk.HandleAsync(request, "sweep", _ => catalog.Current.Models.Select(m => m.Key()), cancellationToken);
+        desk.HandleAsync(request, "sweep", true, _ => catalog.Current.Models.Select(m => m.Key()), cancellationToken);
 }

@@ -7,7 +7,8 @@ internal interface IUploadSource
 {
     /// <summary>Lists the prefix (at most once in 2 s per model: a fresher call waits), reads the small files that completeness needs, and judges every version.</summary>
     /// <param name="accessKeyId">From the credentials Secret; null for ambient credentials.</param>
-    Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, CancellationToken cancellationToken);
+    /// <param name="fresh">The listing begins after this call. False takes the last one while it is younger than 2 s.</param>
+    Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, bool fresh, CancellationToken cancellationToken);
 
     /// <summary>Reads a whole small object, such as golden.jsonl; null when it is missing or larger than <paramref name="maxBytes"/>.</summary>
     Task<byte[]?> ReadAsync(CachedModel model, string key, int maxBytes, string? accessKeyId, string? accessKeySecret, CancellationToken cancellationToken);

@@ -19,11 +19,16 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
     private readonly ConcurrentDictionary<(StoreEndpoint, string?, string?), AmazonS3Client> _clients = new();
     private readonly ConcurrentDictionary<ModelKey, Gate> _gates = new();
 
-    public Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, CancellationToken cancellationToken)
+    public Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, bool fresh, CancellationToken cancellationToken)
     {
         var gate = _gates.GetOrAdd(model.Key(), _ => new Gate());
         lock (gate)
         {
+            if (!fresh && gate.Latest is { } latest && gate.LatestGeneration == model.Metadata.Generation && time.GetUtcNow() - gate.LastListing < ListingInterval)
+            {
+                return Task.FromResult(latest);
+            }
+
             gate.Model = model;
             gate.Id = accessKeyId;
             gate.Secret = accessKeySecret;
@@ -70,13 +75,20 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
             gate.Running = gate.Pending;
             gate.Pending = null;
             gate.LastListing = time.GetUtcNow();
+            gate.Latest = null;
             (model, id, secret) = (gate.Model!, gate.Id, gate.Secret);
         }
 
         using var timeout = new CancellationTokenSource(ListingTimeout, time);
         try
         {
-            return await ListAsync(gate, model, id, secret, timeout.Token);
+            var listed = await ListAsync(gate, model, id, secret, timeout.Token);
+            lock (gate)
+            {
+                (gate.Latest, gate.LatestGeneration) = (listed, model.Metadata.Generation);
+            }
+
+            return listed;
         }
         catch (AmazonS3Exception e)
         {
@@ -221,6 +233,8 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         public Task<UploadObservation>? Pending;
         public Task<UploadObservation>? Running;
         public DateTimeOffset? LastListing;
+        public UploadObservation? Latest;
+        public long? LatestGeneration;
         public Dictionary<(string, string), byte[]?> Documents = [];
     }
 }

@@ -185,7 +185,7 @@ public sealed class RealApiServerTests : IDisposable
         public void Complete(string version) => _versions.Add(new(version, $"models/bloom/{version}/", Convert.ToHexStringLower(System.Security.Cryptography.MD5.HashData(System.Text.Encoding.UTF8.GetBytes(version))),
             5, 1 << 20, true, "IndexSatisfied", "all files are there", null, TimeProvider.System.GetUtcNow().AddSeconds(_versions.Count), $"models/bloom/{version}/golden.jsonl"));
 
-        public Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, CancellationToken cancellationToken)
+        public Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, bool fresh, CancellationToken cancellationToken)
         {
             Assert.Equal(("AK", "SK"), (accessKeyId, accessKeySecret));
             return Task.FromResult(new UploadObservation([.. _versions], null));

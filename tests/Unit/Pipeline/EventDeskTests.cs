@@ -110,7 +110,7 @@ public sealed class EventDeskTests : IDisposable
         }
 
         var desk = new EventDesk(new(null), _line, catalog ?? new CatalogFake(), _lifetime, _time, NullLogger<EventDesk>.Instance);
-        var result = await desk.HandleAsync(context.Request, "test", concerned ?? (_ => [_model]), CancellationToken.None);
+        var result = await desk.HandleAsync(context.Request, "test", true, concerned ?? (_ => [_model]), CancellationToken.None);
         await result.ExecuteAsync(context);
         return (context.Response.StatusCode, context.Response);
     }

@@ -11,7 +11,7 @@ internal sealed class LineFake : IModelLine
 
     public Func<ModelKey, Task<LineOutcome>> Answer { get; set; } = _ => Task.FromResult(LineOutcome.Settled);
 
-    public Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, CancellationToken cancellationToken)
+    public Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, bool fresh, CancellationToken cancellationToken)
     {
         Looks.Enqueue((model, cause));
         return Answer(model);

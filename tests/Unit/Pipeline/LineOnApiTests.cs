@@ -43,10 +43,10 @@ public sealed class LineOnApiTests : IAsyncLifetime
     {
         var spans = new Spans();
         using var provider = Sdk.CreateTracerProviderBuilder().AddSource(LineTracing.Source.Name).AddProcessor(new SimpleActivityExportProcessor(spans)).Build();
-        await _line.AdvanceAsync(Key, Upload, _world.Deadline);
+        await _line.AdvanceAsync(Key, Upload, true, _world.Deadline);
         await PlayFluidAsync();
         // Fluid's change wakes the next look; what it makes still belongs to the upload.
-        await _line.AdvanceAsync(Key, Later, _world.Deadline);
+        await _line.AdvanceAsync(Key, Later, true, _world.Deadline);
 
         var mine = spans.All.Where(s => (string?)s.GetTagItem("prewarm.model") == Key.ToString()).ToList();
         var upload = ActivityContext.Parse(Upload, null).TraceId;
@@ -141,7 +141,7 @@ public sealed class LineOnApiTests : IAsyncLifetime
 
         public UploadFailure? Failure { get; set; }
 
-        public Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, CancellationToken cancellationToken) =>
+        public Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, bool fresh, CancellationToken cancellationToken) =>
             Task.FromResult(Failure is null ? new UploadObservation([_version], null) : new UploadObservation([], Failure));
 
         public Task<byte[]?> ReadAsync(CachedModel model, string key, int maxBytes, string? accessKeyId, string? accessKeySecret, CancellationToken cancellationToken) =>
