@@ -9,7 +9,7 @@ namespace Prewarm.Sandbox.ObjectStore;
 internal sealed class EventPoster : IAsyncDisposable
 {
     private const int Posters = 4;
-    private const int Tries = 12;
+    private const int Tries = 30;
     private const string Account = "1234567890123456";
     private readonly Channel<(JsonObject Event, string Trace)> _queue = Channel.CreateUnbounded<(JsonObject, string)>();
     private readonly HttpClient _http = new() { Timeout = TimeSpan.FromSeconds(15) };
@@ -27,13 +27,16 @@ internal sealed class EventPoster : IAsyncDisposable
 
     public string? Token { get; set; }
 
-    public void Post(string name, string bucket, string key, long size, string etag, string contentType, string? traceparent)
+    /// <param name="name">The operation, such as <c>PutObject</c>.</param>
+    /// <param name="deltaSize">Growth in bytes, negative for shrinking; as large as the object unless given.</param>
+    public void Post(string name, string bucket, string key, long size, string etag, string contentType, string? traceparent, long? deltaSize = null)
     {
         if (Sink is null)
         {
             return;
         }
 
+        var family = name.StartsWith("Delete", StringComparison.Ordinal) || name.StartsWith("Abort", StringComparison.Ordinal) ? "ObjectRemoved" : "ObjectCreated";
         var id = Guid.NewGuid().ToString("N")[..24].ToUpperInvariant();
         var time = _options.Time.GetUtcNow().ToString("yyyy-MM-dd'T'HH:mm:ss'.000Z'");
         _queue.Writer.TryWrite((new JsonObject
@@ -41,7 +44,7 @@ internal sealed class EventPoster : IAsyncDisposable
             ["specversion"] = "1.0",
             ["id"] = id,
             ["source"] = "acs.oss",
-            ["type"] = "oss:ObjectCreated:" + name,
+            ["type"] = $"oss:{family}:{name}",
             ["subject"] = $"acs:oss:{_options.Region}:{Account}:{bucket}/{key}",
             ["time"] = time,
             ["datacontenttype"] = "application/json;charset=utf-8",
@@ -54,7 +57,7 @@ internal sealed class EventPoster : IAsyncDisposable
             {
                 ["eventVersion"] = "1.0",
                 ["eventSource"] = "acs:oss",
-                ["eventName"] = "ObjectCreated:" + name,
+                ["eventName"] = $"{family}:{name}",
                 ["eventTime"] = time,
                 ["region"] = _options.Region,
                 ["userIdentity"] = new JsonObject { ["principalId"] = Account },
@@ -68,7 +71,7 @@ internal sealed class EventPoster : IAsyncDisposable
                     {
                         ["key"] = key,
                         ["size"] = size,
-                        ["deltaSize"] = size,
+                        ["deltaSize"] = deltaSize ?? size,
                         ["eTag"] = etag.ToUpperInvariant(),
                         ["objectMeta"] = new JsonObject { ["mimeType"] = contentType },
                     },

@@ -3,6 +3,9 @@ namespace Prewarm.Sandbox.ObjectStore;
 /// <summary>One link of a fixed rate for all readers together: a token bucket that hands out its time slots in the order of asking.</summary>
 internal sealed class SharedLink(long bytesPerSecond, TimeProvider time)
 {
+    // A timer that fires late must not cost rate: so much of the past may still be used.
+    private static readonly TimeSpan Credit = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(2);
     private readonly Lock _lock = new();
     private DateTimeOffset _free;
 
@@ -12,7 +15,8 @@ internal sealed class SharedLink(long bytesPerSecond, TimeProvider time)
     /// <summary>Waits until these bytes have passed.</summary>
     public Task Pass(int bytes, CancellationToken ct)
     {
-        if (BytesPerSecond <= 0)
+        var rate = BytesPerSecond;
+        if (rate <= 0)
         {
             return Task.CompletedTask;
         }
@@ -21,10 +25,10 @@ internal sealed class SharedLink(long bytesPerSecond, TimeProvider time)
         lock (_lock)
         {
             var now = time.GetUtcNow();
-            _free = (_free > now ? _free : now) + TimeSpan.FromSeconds((double)bytes / BytesPerSecond);
+            _free = (_free > now - Credit ? _free : now) + TimeSpan.FromSeconds((double)bytes / rate);
             wait = _free - now;
         }
 
-        return Task.Delay(wait, time, ct);
+        return wait < Shortest ? Task.CompletedTask : Task.Delay(wait, time, ct);
     }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.Http;
@@ -7,18 +6,17 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Prewarm.Sandbox.ObjectStore;
 
 /// <summary>
-/// Checks AWS Signature Version 4 in the Authorization header and yields the payload: 1. canonical request, 2. string to sign, 3. signature,
+/// Checks AWS Signature Version 4 in the Authorization header, then the payload as it comes: 1. canonical request, 2. string to sign, 3. signature,
 /// 4. the body's own hash, or the signed chunks of <c>STREAMING-AWS4-HMAC-SHA256-PAYLOAD</c>.
 /// </summary>
 internal sealed class SignatureV4(string accessKeyId, string secret)
 {
     private const string Algorithm = "AWS4-HMAC-SHA256";
     private const string Streaming = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
-    private static readonly string EmptyHash = Hex(SHA256.HashData([]));
 
-    /// <returns>The decoded payload.</returns>
+    /// <summary>Steps 1 to 3, before anything of the body is read.</summary>
     /// <exception cref="S3Error">403 for a wrong key or signature, 400 for what OSS does not take.</exception>
-    public byte[] Verify(HttpRequest request, byte[] body)
+    public SignedPayload Verify(HttpRequest request)
     {
         var header = request.Headers.Authorization.ToString();
         if (!header.StartsWith(Algorithm + " ", StringComparison.Ordinal))
@@ -70,58 +68,19 @@ internal sealed class SignatureV4(string accessKeyId, string secret)
         var signature = Hex(Hmac(key, $"{Algorithm}\n{date}\n{scope}\n{Hex(SHA256.HashData(Encoding.UTF8.GetBytes(canonical.ToString())))}"));
         Same(signature, fields.GetValueOrDefault("Signature", ""));
 
-        // 4
-        if (hash == Streaming)
-        {
-            return Chunks(body, key, date, scope, signature);
-        }
-
-        if (hash != "UNSIGNED-PAYLOAD" && !string.Equals(hash, Hex(SHA256.HashData(body)), StringComparison.OrdinalIgnoreCase))
-        {
-            throw new S3Error(400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.");
-        }
-
-        return body;
+        return new(hash, hash == Streaming ? key : null, date, scope, signature);
     }
 
     /// <summary>RFC 3986, as the signature wants it: everything but the unreserved characters.</summary>
     public static string Encode(string value) => Uri.EscapeDataString(value);
 
-    private static byte[] Chunks(byte[] body, byte[] key, string date, string scope, string previous)
-    {
-        using var decoded = new MemoryStream();
-        var position = 0;
-        while (true)
-        {
-            var end = body.AsSpan(position).IndexOf("\r\n"u8);
-            var line = end < 0 ? [] : Encoding.ASCII.GetString(body, position, end).Split(";chunk-signature=");
-            if (line.Length != 2 || !int.TryParse(line[0], NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var size) || size < 0 || position + end + 2 + size > body.Length)
-            {
-                throw new S3Error(400, "IncompleteBody", "The aws-chunked body is cut short or malformed.");
-            }
-
-            var data = body.AsSpan(position + end + 2, size);
-            previous = Same(Hex(Hmac(key, $"AWS4-HMAC-SHA256-PAYLOAD\n{date}\n{scope}\n{previous}\n{EmptyHash}\n{Hex(SHA256.HashData(data))}")), line[1]);
-            if (size == 0)
-            {
-                return decoded.ToArray();
-            }
-
-            decoded.Write(data);
-            position += end + 2 + size + 2;
-            if (position > body.Length)
-            {
-                throw new S3Error(400, "IncompleteBody", "The aws-chunked body has no last chunk.");
-            }
-        }
-    }
-
-    private static string Same(string computed, string given) =>
+    /// <exception cref="S3Error">403: they differ.</exception>
+    public static string Same(string computed, string given) =>
         CryptographicOperations.FixedTimeEquals(Encoding.ASCII.GetBytes(computed), Encoding.ASCII.GetBytes(given))
             ? computed
             : throw new S3Error(403, "SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. Check your key and signing method.");
 
-    private static byte[] Hmac(byte[] key, string text) => HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(text));
+    public static byte[] Hmac(byte[] key, string text) => HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(text));
 
-    private static string Hex(byte[] bytes) => Convert.ToHexStringLower(bytes);
+    public static string Hex(byte[] bytes) => Convert.ToHexStringLower(bytes);
 }

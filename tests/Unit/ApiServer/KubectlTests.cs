@@ -75,7 +75,15 @@ public sealed class KubectlTests
             await RunAsync("-n demo create configmap empty");
             Assert.Contains("deleted", await RunAsync("delete namespace demo --timeout=20s"), StringComparison.Ordinal);
             await RunAsync("get namespace demo", 1);
-            await RunAsync("get cachedmodels,dataset,jindoruntime,dataload,inferenceservice,ksvc,pods");
+            var dataset = Path.Combine(home.FullName, "dataset.yaml");
+            await File.WriteAllTextAsync(dataset, Fluid, deadline.Token);
+            await RunAsync($"create -f {dataset}");
+            var all = await RunAsync("get cachedmodels,dataset,jindoruntime,dataload,inferenceservice,ksvc,pods");
+            foreach (var columns in (string[])["MODEL +VERSION +PHASE +CACHED +WARMTH +TRAFFIC +URL +AGE", "UFS TOTAL SIZE +CACHED +CACHE CAPACITY +CACHED PERCENTAGE +PHASE +AGE", "MASTER PHASE +WORKER PHASE +FUSE PHASE +AGE", "DATASET +PHASE +AGE +DURATION", "URL +READY +PREV +LATEST"])
+            {
+                Assert.Matches(columns, all);
+            }
+
             Assert.Contains("deleted", await RunAsync("delete cm8l bloom --cascade=foreground --timeout=20s"), StringComparison.Ordinal);
         }
         finally
@@ -96,5 +104,27 @@ public sealed class KubectlTests
         firstTimestamp: "2026-11-24T07:00:00Z"
         lastTimestamp: "2026-11-24T07:00:00Z"
         count: 1
+        """;
+
+    private const string Fluid = """
+        apiVersion: data.fluid.io/v1alpha1
+        kind: Dataset
+        metadata: { name: oss-data, namespace: default }
+        spec: {}
+        ---
+        apiVersion: data.fluid.io/v1alpha1
+        kind: JindoRuntime
+        metadata: { name: oss-data, namespace: default }
+        spec: {}
+        ---
+        apiVersion: data.fluid.io/v1alpha1
+        kind: DataLoad
+        metadata: { name: oss-dataload, namespace: default }
+        spec: { dataset: { name: oss-data, namespace: default } }
+        ---
+        apiVersion: serving.kserve.io/v1beta1
+        kind: InferenceService
+        metadata: { name: fluid-bloom, namespace: default }
+        spec: { predictor: {} }
         """;
 }
