@@ -48,7 +48,7 @@ public sealed class AccessTests : IAsyncLifetime
         await Grant(s_clusterRoles, "status", """[{"apiGroups":["data.fluid.io"],"resources":["datasets/status"],"verbs":["patch"]}]""", null);
         await Bind(s_clusterBindings, "ClusterRole", "status", null);
         await _world.Api.CreateAsync(Kinds.Datasets, "default", _world.Dataset("a"), _world.Deadline);
-        await api.MergePatchAsync(Kinds.Datasets, "default", "a", """{"status":{"phase":"Bound"}}""", "status", _world.Deadline);
+        await api.MergePatchAsync(Kinds.Datasets, "default", "a", """{"status":{"phase":"Bound","conditions":[]}}""", "status", _world.Deadline);
         await Forbidden(() => api.MergePatchAsync(Kinds.Datasets, "default", "a", """{"spec":{"placement":"Shared"}}""", null, _world.Deadline));
     }
 

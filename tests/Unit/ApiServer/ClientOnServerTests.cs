@@ -59,7 +59,7 @@ public sealed class ClientOnServerTests : IAsyncLifetime
     public async Task Status_WrittenBesideSpec_NeitherTouchesTheOther()
     {
         await Api.CreateAsync(FluidKinds.Datasets, "default", Typed("a", "oss://b/m"), _world.Deadline);
-        var status = await Api.MergePatchAsync(FluidKinds.Datasets, "default", "a", """{"spec":{"placement":"Exclusive"},"status":{"phase":"Bound"}}""", "status", _world.Deadline);
+        var status = await Api.MergePatchAsync(FluidKinds.Datasets, "default", "a", """{"spec":{"placement":"Exclusive"},"status":{"phase":"Bound","conditions":[]}}""", "status", _world.Deadline);
         Assert.Equal(("Bound", null, 1L), (status.Status!.Phase, status.Spec!.Placement, status.Metadata.Generation!.Value));
         var spec = await Api.MergePatchAsync(FluidKinds.Datasets, "default", "a", """{"spec":{"placement":"Shared"},"status":{"phase":"Failed"}}""", null, _world.Deadline);
         Assert.Equal(("Bound", "Shared", 2L), (spec.Status!.Phase, spec.Spec!.Placement, spec.Metadata.Generation!.Value));
@@ -131,6 +131,39 @@ public sealed class ClientOnServerTests : IAsyncLifetime
         var e = await Refused(() => Api.CreateAsync(Kinds.Datasets, "default", JsonNode.Parse(body)!.AsObject(), _world.Deadline));
         Assert.Equal(code, e.StatusCode);
         Assert.Contains(named, e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"metadata":{"name":"a"},"spec":{"mounts":[{"mountPoint":"oss"}]}}""", "spec.mounts[0].mountPoint")]
+    [InlineData("""{"metadata":{"name":"a"},"spec":{"mounts":[{"mountPoint":"oss://b/m","options":{"a":1}}]}}""", "spec.mounts[0].options.a")]
+    public async Task Dataset_AsTheRealCrdRefuses_IsRefused(string body, string named)
+    {
+        var e = await Refused(() => Api.CreateAsync(Kinds.Datasets, "default", JsonNode.Parse(body)!.AsObject(), _world.Deadline));
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, e.StatusCode);
+        Assert.Contains(named, e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"replicas":-1}""", "spec.replicas")]
+    [InlineData("""{"replicas":"2"}""", "spec.replicas")]
+    [InlineData("""{"tieredstore":{"levels":[{"mediumtype":"TAPE"}]}}""", "mediumtype")]
+    [InlineData("""{"tieredstore":{"levels":[{"mediumtype":"SSD","quota":"lots"}]}}""", "quota")]
+    [InlineData("""{"tieredstore":{"levels":[{"mediumtype":"SSD","high":0.95}]}}""", "high")]
+    [InlineData("""{"tieredstore":{"levels":[{"mediumtype":"SSD","volumeType":"cloud"}]}}""", "volumeType")]
+    public async Task Runtime_AsTheRealCrdRefuses_IsRefused(string spec, string named)
+    {
+        var body = new JsonObject { ["metadata"] = new JsonObject { ["name"] = "a" }, ["spec"] = JsonNode.Parse(spec) };
+        var e = await Refused(() => Api.CreateAsync(Kinds.JindoRuntimes, "default", body, _world.Deadline));
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, e.StatusCode);
+        Assert.Contains(named, e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Status_WithoutWhatTheRealCrdRequires_IsRefused()
+    {
+        await Api.CreateAsync(Kinds.Datasets, "default", _world.Dataset("a"), _world.Deadline);
+        var e = await Refused(() => Api.MergePatchAsync(Kinds.Datasets, "default", "a", """{"status":{"phase":"Bound"}}""", "status", _world.Deadline));
+        Assert.Contains("status.conditions: Required value", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]

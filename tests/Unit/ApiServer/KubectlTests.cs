@@ -79,7 +79,7 @@ public sealed class KubectlTests
             await File.WriteAllTextAsync(dataset, Fluid, deadline.Token);
             await RunAsync($"create -f {dataset}");
             var all = await RunAsync("get cachedmodels,dataset,jindoruntime,dataload,inferenceservice,ksvc,pods");
-            foreach (var columns in (string[])["MODEL +VERSION +PHASE +CACHED +WARMTH +TRAFFIC +URL +AGE", "UFS TOTAL SIZE +CACHED +CACHE CAPACITY +CACHED PERCENTAGE +PHASE +AGE", "MASTER PHASE +WORKER PHASE +FUSE PHASE +AGE", "DATASET +PHASE +AGE +DURATION", "URL +READY +PREV +LATEST"])
+            foreach (var columns in (string[])["MODEL +VERSION +PHASE +CACHED +WARMTH +TRAFFIC +URL +AGE", "UFS TOTAL SIZE +CACHED +CACHE CAPACITY +CACHED PERCENTAGE +PHASE +AGE", "NAME +MASTER PHASE +WORKER PHASE +FUSE PHASE +AGE", "DATASET +PHASE +AGE +DURATION", "URL +READY +PREV +LATEST"])
             {
                 Assert.Matches(columns, all);
             }

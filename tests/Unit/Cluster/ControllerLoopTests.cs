@@ -96,7 +96,7 @@ public sealed class ControllerLoopTests : IAsyncLifetime
         Run(loop.Owns(Kinds.Pods));
         var a = await _world.Api.CreateAsync(Kinds.Datasets, "default", _world.Dataset("a"), _world.Deadline);
         await _world.UntilAsync(() => seen.GetValueOrDefault("a") == 1);
-        await _world.Api.SetStatusAsync(Kinds.Datasets, a, new() { ["phase"] = "Bound" }, _world.Deadline);
+        await _world.Api.SetStatusAsync(Kinds.Datasets, a, new() { ["phase"] = "Bound", ["conditions"] = new JsonArray() }, _world.Deadline);
         var pod = new JsonObject { ["metadata"] = new JsonObject { ["name"] = "p", ["ownerReferences"] = Json.Owner(a) } };
         await _world.Api.CreateAsync(Kinds.Pods, "default", pod, _world.Deadline);
         await _world.UntilAsync(() => seen.GetValueOrDefault("a") == 2);

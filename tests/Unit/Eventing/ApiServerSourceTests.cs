@@ -23,7 +23,7 @@ public sealed class ApiServerSourceTests : IAsyncLifetime
         await _world.ReadyAsync(EventingKinds.ApiServerSources, "s", Source(BrokerSink()));
 
         await _world.CreateAsync(Kinds.Datasets, "oss-data", []);
-        await _world.Api.MergePatchAsync(Kinds.Datasets, "default", "oss-data", """{"status":{"phase":"Bound"}}""", "status", _world.Deadline);
+        await _world.Api.MergePatchAsync(Kinds.Datasets, "default", "oss-data", """{"status":{"phase":"Bound","conditions":[]}}""", "status", _world.Deadline);
         await _world.Api.DeleteAsync(Kinds.Datasets, "default", "oss-data", null, false, _world.Deadline);
         await _world.UntilAsync(() => _world.Receiver.All.Count == 3);
 

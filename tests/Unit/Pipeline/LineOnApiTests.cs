@@ -100,7 +100,7 @@ public sealed class LineOnApiTests : IAsyncLifetime
     {
         var version = (await ModelAsync()).Status!.Versions!.Single();
         await _world.Api.MergePatchAsync(FluidKinds.Datasets, Key.Namespace, version.Dataset!, """{"status":{"phase":"Bound","conditions":[],"cacheStates":{"cached":"2.00MiB"}}}""", "status", _world.Deadline);
-        await _world.Api.MergePatchAsync(FluidKinds.JindoRuntimes, Key.Namespace, version.Dataset!, """{"status":{"workerPhase":"Ready"}}""", "status", _world.Deadline);
+        await _world.Api.MergePatchAsync(FluidKinds.JindoRuntimes, Key.Namespace, version.Dataset!, """{"status":{"workerPhase":"Ready","masterPhase":"Ready","fusePhase":"Ready","currentFuseNumberScheduled":0,"currentMasterNumberScheduled":1,"currentWorkerNumberScheduled":2,"desiredFuseNumberScheduled":0,"desiredMasterNumberScheduled":1,"desiredWorkerNumberScheduled":2,"fuseNumberReady":0,"masterNumberReady":1,"workerNumberReady":2,"valueFile":"values"}}""", "status", _world.Deadline);
         await _world.Api.MergePatchAsync(FluidKinds.DataLoads, Key.Namespace, version.DataLoad!, """{"status":{"phase":"Complete","duration":"45s","conditions":[]}}""", "status", _world.Deadline);
     }
 
