@@ -32,7 +32,7 @@ internal sealed record Kind(string Group, string Version, string Plural, string 
             yield return new((string)spec["group"]!, (string)version["name"]!, (string)names["plural"]!, kind, (string?)spec["scope"] != "Cluster",
                 version["subresources"]?["status"] is not null, Texts(names["shortNames"]), Texts(names["categories"]),
                 version["schema"]?["openAPIV3Schema"]?.DeepClone().AsObject(),
-                version["additionalPrinterColumns"]?.AsArray().Select(c => new Column((string)c!["name"]!, (string?)c["type"] ?? "string", (string)c["jsonPath"]!, c["priority"]?.GetValue<int>() ?? 0)).ToList())
+                version["additionalPrinterColumns"]?.AsArray().Select(c => new Column((string)c!["name"]!, (string?)c["type"] ?? "string", (string)c["jsonPath"]!, c["priority"] is { } priority ? int.Parse(priority.ToJsonString()) : 0)).ToList())
             {
                 Custom = true,
                 Singular = (string?)names["singular"] ?? kind.ToLowerInvariant(),
