@@ -120,7 +120,7 @@ internal static class LinePlanner
         var failure = observed.Uploads?.Failure;
         var serving = pass.Serving;
         pass.Conditions.Set("Serving", serving is not null, serving is null ? "NothingServed" : "VersionServed",
-            serving is null ? "no version has taken traffic yet" : $"version {serving.Name} serves since {serving.ServingSince:O}");
+            serving is null ? "no version has taken traffic yet" : $"version {serving.Name} serves since {serving.ServingSince:u}");
         var ready = serving is not null && observed.Service?.Status?.Conditions?.Find(c => c.Type == "Ready")?.Status == "True";
         var phase = LineSummary.Phase(versions, target);
         pass.Conditions.Set("Ready", ready, ready ? "Serving" : phase, ready ? $"version {serving!.Name} serves" : LineSummary.Waiting(versions, target, failure));

@@ -60,10 +60,10 @@ internal static class LineSummary
         }
 
         var workers = pass.Observed.WorkerNodes.GetValueOrDefault(dataset);
-        var pods = pass.Observed.PodNodes;
+        string[] pods = [.. pass.Observed.PodNodes[version.Revision ?? ""].Distinct(StringComparer.Ordinal)];
         var copies = WarmObjects.Copies(pass.Model);
         var verdict = LocalityVerdict.Of(WarmStage.Verdict(pass, version), copies, workers, pods, pass.Model.Spec!.Serving.Platform == "ACKServerless");
-        var nodes = (workers ?? []).Select(n => (Name: n, Role: "worker")).Concat(pods.Distinct(StringComparer.Ordinal).Select(n => (Name: n, Role: "predictor")))
+        var nodes = (workers ?? []).Select(n => (Name: n, Role: "worker")).Concat(pods.Select(n => (Name: n, Role: "predictor")))
             .GroupBy(n => n.Name, n => n.Role).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => new LocalityNode { Name = g.Key, Role = string.Join('+', g) }).ToList();
         var before = pass.Model.Status?.Locality;
         var same = before is not null && before.Verdict == verdict.Locality.ToString() && before.Reason == verdict.Reason && before.Copies == copies && before.Workers == workers?.Count

@@ -11,7 +11,7 @@ namespace Prewarm.Functions.Pipeline;
 internal sealed record ModelNews(string Condition, string Reason, string Message, bool Warning)
 {
     /// <summary>Says only that nothing has happened yet.</summary>
-    private static readonly HashSet<string> Silent = ["NoVersion", "NothingServed", "WaitingForWarmth"];
+    private static readonly HashSet<string> Silent = ["NoVersion", "NothingServed", "WaitingForWarmth", "NoCacheFigures"];
 
     /// <summary>What is new in <paramref name="after"/>: the conditions whose status or reason changed. A message alone (progress) is no news.</summary>
     public static IReadOnlyList<ModelNews> Of(CachedModelStatus? before, CachedModelStatus after)

@@ -52,28 +52,25 @@ internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads)
         return await uploads.ReadAsync(model, key, maxBytes, id, secret, cancellationToken);
     }
 
-    /// <summary>Where cache workers and the served revision's pods are. Worth knowing, not worth failing for: a role without Nodes sees none.</summary>
-    private async Task<(Dictionary<string, IReadOnlyList<string>> Workers, IReadOnlyList<string> Pods)> PlacesAsync(
+    /// <summary>Where cache workers and predictor pods are. Worth knowing, not worth failing for: a role without Nodes or Pods sees none.</summary>
+    private async Task<(Dictionary<string, IReadOnlyList<string>> Workers, ILookup<string, string> Pods)> PlacesAsync(
         CachedModel model, IReadOnlyList<Dataset> datasets, CancellationToken cancellationToken)
     {
         var workers = new Dictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal);
-        IReadOnlyList<string> pods = [];
-        var serving = model.Status?.Versions?.FindLast(v => v.State == VersionState.Serving);
-        var wanted = serving?.Dataset ?? model.Status?.Versions?.FindLast(v => v.Dataset is not null)?.Dataset;
+        ILookup<string, string> pods = Array.Empty<string>().ToLookup(p => p);
         try
         {
-            foreach (var dataset in datasets.Where(d => d.Metadata.Name == wanted))
+            foreach (var dataset in datasets)
             {
                 var label = FluidNames.WorkerLabel(dataset.Metadata.Namespace, dataset.Metadata.Name!, dataset.Metadata.Uid);
                 var nodes = await api.ListAsync(CoreKinds.Nodes, null, $"{label}=true", cancellationToken);
                 workers[dataset.Metadata.Name!] = [.. nodes.Items.Select(n => n.Metadata.Name!).Order(StringComparer.Ordinal)];
             }
 
-            if (serving?.Revision is { } revision)
-            {
-                var list = await api.ListAsync(CoreKinds.Pods, model.Metadata.Namespace, $"serving.knative.dev/revision={revision}", cancellationToken);
-                pods = [.. list.Items.Where(p => p.Metadata.DeletionTimestamp is null).Select(p => p.Spec?.NodeName).OfType<string>().Order(StringComparer.Ordinal)];
-            }
+            // KServe's label, Knative's for the revision.
+            var list = await api.ListAsync(CoreKinds.Pods, model.Metadata.Namespace, $"serving.kserve.io/inferenceservice={model.ServiceName()}", cancellationToken);
+            pods = list.Items.Where(p => p.Metadata.DeletionTimestamp is null && p.Spec?.NodeName is not null)
+                .ToLookup(p => p.Metadata.Labels?.GetValueOrDefault("serving.knative.dev/revision") ?? "", p => p.Spec!.NodeName!);
         }
         catch (KubeApiException e) when (!e.IsTransient)
         {

@@ -27,8 +27,8 @@ internal sealed record Observed(CachedModel Model)
     /// <summary>Nodes with a cache worker, by Dataset; a Dataset whose nodes could not be listed is missing.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> WorkerNodes { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
 
-    /// <summary>Nodes with a pod of the served revision.</summary>
-    public IReadOnlyList<string> PodNodes { get; init; } = [];
+    /// <summary>Nodes with a predictor pod, by revision.</summary>
+    public ILookup<string, string> PodNodes { get; init; } = Array.Empty<string>().ToLookup(p => p);
 }
 
 /// <summary>What one pass does, in order, and the status it leaves.</summary>

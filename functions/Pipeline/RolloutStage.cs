@@ -77,7 +77,7 @@ internal static class RolloutStage
 
             pass.LookAt(limit);
             EnsureService(pass, target, canary, stopped: false);
-            pass.Conditions.Set("RevisionReady", false, "RevisionNotReady", $"version {target.Name}: revision {component?.LatestCreatedRevision ?? "not made yet"} is not Ready yet");
+            pass.Conditions.Set("RevisionReady", false, "RevisionNotReady", $"version {target.Name}: {(revision is null ? "its revision is not made yet" : $"revision {revision.Metadata.Name} is not Ready yet")}");
             return;
         }
 

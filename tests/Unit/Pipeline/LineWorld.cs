@@ -54,7 +54,7 @@ internal sealed class LineWorld
             Service = Service,
             Revision = Revision,
             WorkerNodes = WorkerNodes,
-            PodNodes = [.. PodNodes],
+            PodNodes = PodNodes.ToLookup(_ => Model.Status?.Versions?.FindLast(v => v.State == VersionState.Serving)?.Revision ?? ""),
         }, Now);
 
     public void Annotate(string name, string? value)
