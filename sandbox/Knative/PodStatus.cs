@@ -35,7 +35,11 @@ internal sealed class PodStatus(IKubeApi api, JsonObject pod, TimeProvider time)
         var container = pod.At("spec", "containers").Objects().First();
         var entry = new JsonObject
         {
-            ["name"] = container.Text("name"), ["image"] = container.Text("image") ?? "none", ["ready"] = ready, ["restartCount"] = _restarts, ["state"] = state,
+            ["name"] = container.Text("name"),
+            ["image"] = container.Text("image") ?? "none",
+            ["ready"] = ready,
+            ["restartCount"] = _restarts,
+            ["state"] = state,
         };
         if (_last is not null)
         {
@@ -44,7 +48,9 @@ internal sealed class PodStatus(IKubeApi api, JsonObject pod, TimeProvider time)
 
         JsonObject Condition(string type, bool yes) => new()
         {
-            ["type"] = type, ["status"] = yes ? "True" : "False", ["lastTransitionTime"] = yes && type != "Ready" && type != "ContainersReady" ? _began : time.Stamp(),
+            ["type"] = type,
+            ["status"] = yes ? "True" : "False",
+            ["lastTransitionTime"] = yes && type != "Ready" && type != "ContainersReady" ? _began : time.Stamp(),
         };
         var status = new JsonObject
         {

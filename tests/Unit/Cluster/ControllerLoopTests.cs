@@ -48,7 +48,8 @@ public sealed class ControllerLoopTests : IAsyncLifetime
             {
                 throw new InvalidOperationException("not yet");
             }
-        }, TimeProvider.System, _log.Enqueue) { Resync = TimeSpan.FromHours(1) });
+        }, TimeProvider.System, _log.Enqueue)
+        { Resync = TimeSpan.FromHours(1) });
         await _world.Api.CreateAsync(Kinds.Datasets, "default", _world.Dataset("bad"), _world.Deadline);
         await _world.Api.CreateAsync(Kinds.Datasets, "default", _world.Dataset("good"), _world.Deadline);
         await _world.UntilAsync(() => seen.GetValueOrDefault("bad") == 3 && seen.GetValueOrDefault("good") == 1);
@@ -66,7 +67,8 @@ public sealed class ControllerLoopTests : IAsyncLifetime
             Interlocked.Increment(ref count);
             await _world.Api.ListAsync(Kinds.Datasets, null, null, token);
             Interlocked.Decrement(ref now);
-        }, TimeProvider.System, _log.Enqueue) { Resync = TimeSpan.FromHours(1) });
+        }, TimeProvider.System, _log.Enqueue)
+        { Resync = TimeSpan.FromHours(1) });
         await _world.Api.CreateAsync(Kinds.Datasets, "default", _world.Dataset("a"), _world.Deadline);
         for (var i = 0; i < 50; i++)
         {

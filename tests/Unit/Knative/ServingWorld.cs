@@ -146,7 +146,9 @@ public sealed class ServingWorld : IAsyncDisposable
     {
         using var client = new AmazonS3Client(new BasicAWSCredentials(_store.AccessKeyId, _store.AccessKeySecret), new AmazonS3Config
         {
-            ServiceURL = _store.Endpoint.ToString(), ForcePathStyle = true, AuthenticationRegion = "us-east-1",
+            ServiceURL = _store.Endpoint.ToString(),
+            ForcePathStyle = true,
+            AuthenticationRegion = "us-east-1",
         });
         foreach (var file in Directory.EnumerateFiles(folder))
         {
