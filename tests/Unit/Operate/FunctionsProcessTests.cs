@@ -91,6 +91,26 @@ public sealed class FunctionsProcessTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task ApiServer_GoesAway_AnswersFromMemoryAndEventsAreToComeAgain()
+    {
+        await using var store = await Store.StartAsync(new() { Bucket = Bucket }, _world.Deadline);
+        var leaving = new ApiWorld();
+        await leaving.StartAsync();
+        await CreateModelAsync(store, leaving.Api);
+        await using var functions = await StartAsync(leaving.Server.WriteKubeconfig(Path.Combine(_world.Folder, "leaves")));
+        await _world.UntilAsync(async () => (await ModelsAsync(functions)).Count == 1);
+        await leaving.DisposeAsync();
+
+        await _world.UntilAsync(async () => (await ReadyAsync(functions)).Body.Contains("\"name\":\"apiServer\",\"ok\":false", StringComparison.Ordinal));
+        Assert.Equal(HttpStatusCode.OK, (await ReadyAsync(functions)).Status);
+        Assert.Single(await ModelsAsync(functions));
+        using var later = await PostAsync(functions, Token);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, later.StatusCode);
+        Assert.NotNull(later.Headers.RetryAfter);
+        Assert.Equal(0, await functions.TerminateAsync());
+    }
+
+    [Fact]
     public async Task Rbac_EverythingForbidden_UnreadyThenReadyOnceAllowed()
     {
         await using var functions = await StartAsync(_world.Server.WriteKubeconfig(Path.Combine(_world.Folder, "nobody"), await TokenAsync("nobody")));
@@ -145,16 +165,17 @@ public sealed class FunctionsProcessTests : IAsyncLifetime
         return await functions.Client.SendAsync(request, _world.Deadline);
     }
 
-    private async Task CreateModelAsync(Store store)
+    private async Task CreateModelAsync(Store store, KubeApi? api = null)
     {
-        await _world.Api.CreateAsync(CoreKinds.Secrets, "default", new()
+        api ??= _world.Api;
+        await api.CreateAsync(CoreKinds.Secrets, "default", new()
         {
             ApiVersion = "v1",
             Kind = "Secret",
             Metadata = new() { Name = "access-key" },
             Data = new() { [SourceSecret.IdKey] = Base64(store.AccessKeyId), [SourceSecret.SecretKey] = Base64(store.AccessKeySecret) },
         }, _world.Deadline);
-        await _world.Api.CreateAsync(CatalogKinds.CachedModels, "default", new()
+        await api.CreateAsync(CatalogKinds.CachedModels, "default", new()
         {
             ApiVersion = CatalogKinds.CachedModels.ApiVersion,
             Kind = CatalogKinds.CachedModels.Kind,
