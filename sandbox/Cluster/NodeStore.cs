@@ -20,15 +20,17 @@ internal sealed class NodeStore(string root, int nodes)
     /// <summary>Bytes in a dataset's cache folder, those of files still being written included.</summary>
     public long Bytes(string node, string ns, string dataset)
     {
-        try
+        for (var tries = 0; ; tries++)
         {
-            var folder = new DirectoryInfo(Folder(node, ns, dataset));
-            return folder.Exists ? folder.EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length) : 0;
-        }
-        catch (IOException)
-        {
-            // A file was renamed or the folder wiped under our eyes: the next look is right again.
-            return Bytes(node, ns, dataset);
+            try
+            {
+                var folder = new DirectoryInfo(Folder(node, ns, dataset));
+                return folder.Exists ? folder.EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length) : 0;
+            }
+            catch (IOException) when (tries < 20)
+            {
+                // A file was renamed or the folder wiped under our eyes: the next look is right again.
+            }
         }
     }
 

@@ -118,6 +118,17 @@ public sealed class ReflectorOnServerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Watch_NothingHappens_HeadersComeAtOnceAndItEndsAsAgreed()
+    {
+        await using var world = new ApiWorld();
+        await world.StartAsync(new() { BookmarkInterval = TimeSpan.FromHours(1) });
+        using var http = world.Server.CreateClient();
+        using var answer = await http.GetAsync(new Uri("/apis/data.fluid.io/v1alpha1/datasets?watch=1&resourceVersion=1&timeoutSeconds=1", UriKind.Relative), HttpCompletionOption.ResponseHeadersRead, world.Deadline);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("", await answer.Content.ReadAsStringAsync(world.Deadline));
+    }
+
+    [Fact]
     public async Task Watches_ThirtyOverThousandsOfEvents_AllSeeAllInOrder()
     {
         const int Watches = 30, Events = 1000;
