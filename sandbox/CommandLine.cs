@@ -26,6 +26,9 @@ internal static class CommandLine
     private static readonly Option<double> s_pod = new("--pod-start") { Description = "Seconds from a pod's binding to its container's start", HelpName = "SECONDS", DefaultValueFactory = _ => new SandboxOptions().PodStart };
     private static readonly Option<string[]> s_fault = new("--fault") { Description = $"May be given several times: {SandboxFaults.Known}", HelpName = "NAME=VALUE", DefaultValueFactory = _ => [] };
 
+    /// <summary>What a shell says of a program that Ctrl-C has ended before it was done.</summary>
+    private const int Interrupted = 130;
+
     public static Task<int> RunAsync(string[] args)
     {
         s_nodes.Validators.Add(r => Range(r, 1, 50));
@@ -51,7 +54,8 @@ internal static class CommandLine
         var train = new Command("train", "Trains a small language model on a text and writes it as a Hugging Face model folder with sharded safetensors") { text, directory };
         train.SetAction(parsed => TrainCommand.Run(parsed.GetRequiredValue(text), parsed.GetRequiredValue(directory)));
         root.Subcommands.Add(train);
-        return root.Parse(args).InvokeAsync();
+        // What was started is ended in order: a few seconds more than the library allows by itself.
+        return root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromSeconds(20) });
     }
 
     private static void Shared(Command command)
@@ -114,7 +118,7 @@ internal static class CommandLine
         }
         catch (OperationCanceledException)
         {
-            return 0;
+            return Interrupted;
         }
         catch (Exception e) when (e is ArgumentException or InvalidOperationException or IOException or HttpRequestException or Amazon.S3.AmazonS3Exception or Functions.Kubernetes.KubeApiException)
         {
