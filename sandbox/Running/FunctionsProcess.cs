@@ -14,9 +14,16 @@ internal sealed class FunctionsProcess : IAsyncDisposable
     private readonly TaskCompletionSource<Uri> _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _lock = new();
 
-    private FunctionsProcess(Process process, string log) => (_process, _log) = (process, new(log, append: true) { AutoFlush = true });
+    private FunctionsProcess(Process process, string log)
+    {
+        (_process, _log) = (process, new(log, append: true) { AutoFlush = true });
+        (Id, Ended) = (process.Id, process.WaitForExitAsync(CancellationToken.None));
+    }
 
-    public int Id => _process.Id;
+    public int Id { get; }
+
+    /// <summary>Completes when the process is no more.</summary>
+    public Task Ended { get; }
 
     public Uri Address { get; private set; } = null!;
 
@@ -95,7 +102,13 @@ internal sealed class FunctionsProcess : IAsyncDisposable
     }
 
     /// <summary>Ends it at once, as a node that dies does.</summary>
-    public void Kill() => _process.Kill();
+    public void Kill()
+    {
+        if (!Ended.IsCompleted)
+        {
+            _process.Kill();
+        }
+    }
 
     private static async Task<HttpStatusCode> StatusAsync(HttpClient http, Uri address, CancellationToken cancellationToken)
     {

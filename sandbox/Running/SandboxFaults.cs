@@ -7,11 +7,14 @@ namespace Prewarm.Sandbox.Running;
 /// <summary>What goes wrong on purpose: <c>--fault NAME=VALUE</c>.</summary>
 internal sealed class SandboxFaults
 {
-    public const string Known = "pod-503=SHARE, gateway-504=SHARE, retries=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N (a SHARE is 0 to 1)";
+    public const string Known = "pod-503=SHARE, gateway-504=SHARE, retries=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N, functions-kill=SECONDS (a SHARE is 0 to 1)";
 
     public MeshFaults Mesh { get; } = new();
 
     public EventFaults Events { get; } = new();
+
+    /// <summary>The functions are killed so often; zero = never.</summary>
+    public TimeSpan KillFunctions { get; private set; }
 
     /// <exception cref="ArgumentException">A fault is not known, or its value does not fit.</exception>
     public static SandboxFaults Parse(IEnumerable<string> faults)
@@ -52,6 +55,9 @@ internal sealed class SandboxFaults
                 return true;
             case "event-shuffle" when count:
                 Events.ShuffleWindow = (int)value;
+                return true;
+            case "functions-kill" when value is >= 0 and <= 86_400:
+                KillFunctions = TimeSpan.FromSeconds(value);
                 return true;
             default:
                 return false;

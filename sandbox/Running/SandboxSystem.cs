@@ -28,7 +28,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
 
     public MiniCluster Cluster { get; private set; } = null!;
 
-    public FunctionsProcess Functions { get; private set; } = null!;
+    public FunctionsKeeper Functions { get; private set; } = null!;
 
     public string Bucket { get; private init; } = "";
 
@@ -135,16 +135,15 @@ internal sealed class SandboxSystem : IAsyncDisposable
 
         say("functions");
         var account = await FunctionsAccess.WriteKubeconfigAsync(api, http, Kubeconfig, Path.Combine(Root, "functions.kubeconfig"), cancellationToken);
-        Functions = Keep(await FunctionsProcess.StartAsync(options.Functions, new Dictionary<string, string>
+        Functions = Keep(await FunctionsKeeper.StartAsync(options.Functions, new Dictionary<string, string>
         {
             ["KUBECONFIG"] = account,
-            ["PORT"] = "0",
             ["Host__Address"] = "127.0.0.1",
             ["Events__Token"] = EventToken,
             ["Gateway__Address"] = Cluster.Gateway.Address.ToString(),
             ["ObjectStore__Endpoint"] = Store.Endpoint.ToString(),
             ["Logging__Json"] = "false",
-        }, Path.Combine(Root, "functions.log"), time, cancellationToken));
+        }, Path.Combine(Root, "functions.log"), faults.KillFunctions, log.Write, time, cancellationToken));
 
         say("eventing: broker, triggers, sources");
         var eventing = Keep(new EventingControllers(api, static (_, _) => null, time, new() { Faults = faults.Events, Log = log.Write }));

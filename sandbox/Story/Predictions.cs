@@ -6,8 +6,10 @@ using Prewarm.Sandbox.Cluster;
 namespace Prewarm.Sandbox.Story;
 
 /// <summary>The application: the tutorial's prediction, sent to the relay.</summary>
-internal sealed class Predictions(Uri relay, string model) : IDisposable
+/// <param name="patient">The relay may be away for a while: a connection that it refuses or breaks is tried again, an answer never is.</param>
+internal sealed class Predictions(Uri relay, string model, bool patient) : IDisposable
 {
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(25);
     private readonly HttpClient _http = new() { BaseAddress = relay, Timeout = TimeSpan.FromSeconds(60) };
     private readonly string _body = new JsonObject { ["prompt"] = TutorialModel.Prompt, ["result_length"] = TutorialModel.Length }.ToJsonString();
@@ -16,6 +18,36 @@ internal sealed class Predictions(Uri relay, string model) : IDisposable
     public async Task<(int Status, string Text, double Seconds)> AskAsync(CancellationToken cancellationToken)
     {
         var began = TimeProvider.System.GetTimestamp();
+        while (patient)
+        {
+            try
+            {
+                var answer = await OnceAsync(began, cancellationToken);
+                if (answer.Status != 503 || await ReadyAsync(cancellationToken))
+                {
+                    return answer;
+                }
+
+                await Task.Delay(s_pause, TimeProvider.System, cancellationToken);
+            }
+            catch (Exception e) when (e is HttpRequestException or IOException && TimeProvider.System.GetElapsedTime(began) < s_patience)
+            {
+                await Task.Delay(s_pause, TimeProvider.System, cancellationToken);
+            }
+        }
+
+        return await OnceAsync(began, cancellationToken);
+    }
+
+    /// <summary>Nothing routes to a relay that says it is not ready; here there is nobody between it and us.</summary>
+    private async Task<bool> ReadyAsync(CancellationToken cancellationToken)
+    {
+        using var answer = await _http.GetAsync(new Uri("/readyz", UriKind.Relative), cancellationToken);
+        return answer.IsSuccessStatusCode;
+    }
+
+    private async Task<(int Status, string Text, double Seconds)> OnceAsync(long began, CancellationToken cancellationToken)
+    {
         using var content = new StringContent(_body, Encoding.UTF8, "application/json");
         using var answer = await _http.PostAsync(new Uri($"/v1/models/{model}:predict", UriKind.Relative), content, cancellationToken);
         var text = await answer.Content.ReadAsStringAsync(cancellationToken);

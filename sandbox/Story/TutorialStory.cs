@@ -14,7 +14,7 @@ internal sealed class TutorialStory(SandboxSystem system, StoryScreen screen, St
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(50);
     private readonly TimeProvider _time = TimeProvider.System;
     private readonly ObjectTally _tally = new(system.Api, Ns);
-    private readonly Predictions _predictions = new(system.Functions.Address, TutorialObjects.ModelName);
+    private readonly Predictions _predictions = new(system.Functions.Address, TutorialObjects.ModelName, options.Faults.Any(f => f.StartsWith("functions-kill=", StringComparison.Ordinal)));
     private readonly string _models = Path.Combine(system.Root, "models");
     private readonly Dictionary<string, long> _bytes = [];
     private string _v1 = "", _v2 = "";
