@@ -16,6 +16,9 @@ namespace Prewarm.Functions.Relay;
 /// </summary>
 internal sealed class RelayForwarder(ICatalog catalog, IHttpForwarder forwarder, IOptions<RelayOptions> options, TimeProvider time, ILogger<RelayForwarder> logger) : IDisposable
 {
+    /// <summary>How long a request waits for the first list of models.</summary>
+    internal static readonly TimeSpan SyncLimit = TimeSpan.FromSeconds(5);
+
     private const string RetryAfterSeconds = "5";
 
     private readonly HttpMessageInvoker _client = new(new SocketsHttpHandler
@@ -29,12 +32,26 @@ internal sealed class RelayForwarder(ICatalog catalog, IHttpForwarder forwarder,
         ConnectTimeout = TimeSpan.FromSeconds(15),
     });
 
+    /// <summary>A relay that has just started has its catalog in a moment: a request that came too early waits for it.</summary>
+    private async Task<bool> SyncedAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await catalog.Synced.WaitAsync(SyncLimit, time, cancellationToken);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Routes by the request's path and answers it.</summary>
     public async Task RunAsync(HttpContext context)
     {
         var arrived = time.GetTimestamp();
         // An empty catalog before the first list would call every model unknown.
-        if (!catalog.Synced.IsCompletedSuccessfully)
+        if (!catalog.Synced.IsCompletedSuccessfully && !await SyncedAsync(context.RequestAborted))
         {
             context.Response.Headers.RetryAfter = RetryAfterSeconds;
             await RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "", "unsynced", new("the catalog of models has not been read yet"));

@@ -6,7 +6,7 @@ using Prewarm.Sandbox.Cluster;
 namespace Prewarm.Sandbox.Story;
 
 /// <summary>The application: the tutorial's prediction, sent to the relay.</summary>
-/// <param name="patient">The relay may be away for a while: a connection that it refuses or breaks is tried again, an answer never is.</param>
+/// <param name="patient">The relay may be away for a while: a connection that it refuses or breaks, and its 503 "not ready", are tried again, because nothing stands between it and us that would route around it.</param>
 internal sealed class Predictions(Uri relay, string model, bool patient) : IDisposable
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
@@ -23,7 +23,7 @@ internal sealed class Predictions(Uri relay, string model, bool patient) : IDisp
             try
             {
                 var answer = await OnceAsync(began, cancellationToken);
-                if (answer.Status != 503 || await ReadyAsync(cancellationToken))
+                if (answer.Status != 503 || TimeProvider.System.GetElapsedTime(began) > s_patience)
                 {
                     return answer;
                 }
@@ -37,13 +37,6 @@ internal sealed class Predictions(Uri relay, string model, bool patient) : IDisp
         }
 
         return await OnceAsync(began, cancellationToken);
-    }
-
-    /// <summary>Nothing routes to a relay that says it is not ready; here there is nobody between it and us.</summary>
-    private async Task<bool> ReadyAsync(CancellationToken cancellationToken)
-    {
-        using var answer = await _http.GetAsync(new Uri("/readyz", UriKind.Relative), cancellationToken);
-        return answer.IsSuccessStatusCode;
     }
 
     private async Task<(int Status, string Text, double Seconds)> OnceAsync(long began, CancellationToken cancellationToken)
