@@ -25,8 +25,8 @@ public sealed class RealApiServerTests : IDisposable
 
     public RealApiServerTests()
     {
-        var kubeconfig = Environment.GetEnvironmentVariable("PREWARM_TEST_KUBECONFIG")
-            ?? throw new InvalidOperationException("PREWARM_TEST_KUBECONFIG is not set: give the kubeconfig of a test API server");
+        var kubeconfig = Environment.GetEnvironmentVariable("PREWARM_TEST_KUBECONFIG");
+        Assert.SkipWhen(kubeconfig is null, "PREWARM_TEST_KUBECONFIG is not set: give the kubeconfig of a test API server");
         var inner = KubeApiFactory.CreateHttpClient(kubeconfig);
         _writes = new(inner);
         _http = new(_writes) { BaseAddress = inner.BaseAddress };

@@ -1,0 +1,59 @@
+using Prewarm.Sandbox.Cluster;
+using Xunit;
+
+namespace Prewarm.Tests.Scenarios.Acceptance;
+
+/// <summary>A sandbox of its own: what it costs while nothing happens, and how it ends.</summary>
+public sealed class LifecycleTests(ITestOutputHelper output)
+{
+    /// <value>Percent of one core, for the sandbox and for the functions.</value>
+    private const double MostIdle = 40;
+
+    [Fact(Explicit = true)]
+    public async Task OneModelScaledToZero_CostsNextToNothing_AndSigtermEndsAll()
+    {
+        var sandbox = await SandboxUp.StartAsync("--remote-mbps", "400", "--scale-to-zero", "1", "--pod-start", "0.1");
+        try
+        {
+            var world = new UserWorld(sandbox, "idle", "idle-bucket");
+            await world.PrepareAsync();
+            await world.ModelAsync("idle", "m");
+            await world.UploadAsync(await TrainedModels.FolderAsync("harbour"), "m/v1");
+            await world.ServesAsync("idle", "v1");
+            await UserWorld.UntilAsync(async () => (await world.ListAsync("api/v1", "pods")).All(p => !p.Name().Contains("-predictor-", StringComparison.Ordinal)), () => "it does not scale to zero");
+
+            // Over a while, so that a sweep is among it.
+            var measured = TimeSpan.FromSeconds(double.TryParse(Environment.GetEnvironmentVariable("PREWARM_TEST_IDLE_SECONDS"), out var given) ? given : 20);
+            var (began, mine, functions) = (TimeProvider.System.GetTimestamp(), SandboxUp.CpuSeconds(sandbox.Id), SandboxUp.CpuSeconds(sandbox.FunctionsId));
+            await Task.Delay(measured, TimeProvider.System);
+            var seconds = TimeProvider.System.GetElapsedTime(began).TotalSeconds;
+            var (mineNow, functionsNow) = ((SandboxUp.CpuSeconds(sandbox.Id) - mine) / seconds * 100, (SandboxUp.CpuSeconds(sandbox.FunctionsId) - functions) / seconds * 100);
+            output.WriteLine($"idle over {seconds:0} s: sandbox {mineNow:0.0} % of one core, functions {functionsNow:0.0} %");
+            Assert.True(mineNow < MostIdle && functionsNow < MostIdle, $"sandbox {mineNow:0.0} % of one core, functions {functionsNow:0.0} %");
+        }
+        finally
+        {
+            Assert.Equal([], await sandbox.StopAsync());
+        }
+    }
+
+    [Fact(Explicit = true)]
+    public async Task SigtermInTheMiddleOfALoad_EndsAllTheSame()
+    {
+        // 1 Mbit/s: the load of 12 MB runs for minutes.
+        var sandbox = await SandboxUp.StartAsync("--remote-mbps", "1");
+        try
+        {
+            var world = new UserWorld(sandbox, "cut-short", "cut-short");
+            await world.PrepareAsync();
+            await world.ModelAsync("cut", "m");
+            await world.UploadAsync(await TrainedModels.FolderAsync("harbour"), "m/v1");
+            await UserWorld.UntilAsync(async () => (await world.ListAsync("apis/data.fluid.io/v1alpha1", "dataloads")).Any(l => l.Text("status", "phase") == "Executing"),
+                () => "no DataLoad runs");
+        }
+        finally
+        {
+            Assert.Equal([], await sandbox.StopAsync());
+        }
+    }
+}

@@ -1,0 +1,171 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text;
+using System.Text.Json.Nodes;
+using Amazon.Runtime;
+using Amazon.S3;
+using Prewarm.Functions.Kubernetes;
+using Xunit;
+
+namespace Prewarm.Tests.Scenarios.Acceptance;
+
+/// <summary><c>sandbox up --json</c> as a process of its own, and what its one line says: all that a user has.</summary>
+internal sealed class SandboxUp : IAsyncDisposable
+{
+    private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(120);
+    private static readonly TimeSpan s_stopLimit = TimeSpan.FromSeconds(15);
+    private readonly Process _process;
+    private readonly ConcurrentQueue<string> _errors = new();
+    private readonly List<IDisposable> _clients = [];
+    private bool _stopped;
+
+    private SandboxUp(Process process, string folder) => (_process, Folder) = (process, folder);
+
+    /// <summary>Its TMPDIR: whatever it leaves behind is seen here.</summary>
+    public string Folder { get; }
+
+    public int Id => _process.Id;
+    public JsonObject Line { get; private set; } = [];
+    public string Kubeconfig => (string)Line["kubeconfig"]!;
+    public Uri OssEvents => new((string)Line["events"]!["oss"]!);
+    public int FunctionsId => (int)Line["functionsPid"]!;
+
+    /// <summary>The API server, with the kubeconfig's user.</summary>
+    public HttpClient Api { get; private set; } = null!;
+    public HttpClient Relay { get; private set; } = null!;
+    public AmazonS3Client Store { get; private set; } = null!;
+    public string AccessKeyId => (string)Line["objectStore"]!["accessKeyId"]!;
+    public string AccessKeySecret => (string)Line["objectStore"]!["accessKeySecret"]!;
+
+    public static async Task<SandboxUp> StartAsync(params string[] options)
+    {
+        var folder = Directory.CreateTempSubdirectory("scenario-").FullName;
+        var start = Command(folder, ["up", "--json", .. options]);
+        var sandbox = new SandboxUp(Process.Start(start)!, folder);
+        sandbox._process.ErrorDataReceived += (_, line) => sandbox._errors.Enqueue(line.Data ?? "");
+        sandbox._process.BeginErrorReadLine();
+        using var limit = new CancellationTokenSource(s_startLimit, TimeProvider.System);
+        var line = await sandbox._process.StandardOutput.ReadLineAsync(limit.Token);
+        if (line is null)
+        {
+            throw new InvalidOperationException($"sandbox up ended before it said where it is: {string.Join('\n', sandbox._errors)}");
+        }
+
+        sandbox.Line = JsonNode.Parse(line)!.AsObject();
+        sandbox.Connect();
+        return sandbox;
+    }
+
+    /// <summary><c>sandbox train TEXT DIR</c>.</summary>
+    public static async Task TrainAsync(string text, string directory)
+    {
+        var file = directory + ".txt";
+        await File.WriteAllTextAsync(file, text);
+        using var process = Process.Start(Command(Path.GetTempPath(), ["train", file, directory]))!;
+        var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(60), TimeProvider.System);
+        await process.WaitForExitAsync(limit.Token);
+        Assert.True(process.ExitCode == 0, await output + await errors);
+    }
+
+    /// <summary>SIGTERM; what is wrong with how it ended, or nothing.</summary>
+    public async Task<List<string>> StopAsync()
+    {
+        _stopped = true;
+        _clients.ForEach(c => c.Dispose());
+        var wrong = new List<string>();
+        var began = TimeProvider.System.GetTimestamp();
+        _ = Kill(_process.Id, 15);
+        try
+        {
+            using var limit = new CancellationTokenSource(s_stopLimit, TimeProvider.System);
+            await _process.WaitForExitAsync(limit.Token);
+            if (_process.ExitCode != 0)
+            {
+                wrong.Add($"exit code {_process.ExitCode}: {string.Join('\n', _errors)}");
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            wrong.Add($"still up {TimeProvider.System.GetElapsedTime(began).TotalSeconds:0} s after SIGTERM");
+            _process.Kill(entireProcessTree: true);
+        }
+
+        wrong.AddRange(ProcessesIn(Folder).Select(p => $"process {p} is left"));
+        wrong.AddRange(Directory.EnumerateFileSystemEntries(Folder, "prewarm*").Select(f => $"{f} is left"));
+        Directory.Delete(Folder, recursive: true);
+        _process.Dispose();
+        return wrong;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_stopped)
+        {
+            Assert.Equal([], await StopAsync());
+        }
+    }
+
+    /// <summary>CPU seconds that a process has used since it began (/proc/PID/stat, fields 14 and 15, in hundredths).</summary>
+    public static double CpuSeconds(int process)
+    {
+        var stat = File.ReadAllText($"/proc/{process}/stat");
+        var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+        return (long.Parse(fields[11]) + long.Parse(fields[12])) / 100.0;
+    }
+
+    private static ProcessStartInfo Command(string folder, string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "sandbox.dll"));
+        foreach (var argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        start.Environment["TMPDIR"] = folder;
+        return start;
+    }
+
+    /// <summary>Processes whose environment names the folder: the sandbox and whatever it has started.</summary>
+    private static IEnumerable<string> ProcessesIn(string folder)
+    {
+        foreach (var process in Directory.EnumerateDirectories("/proc").Where(d => char.IsAsciiDigit(Path.GetFileName(d)[0])))
+        {
+            string? environment = null;
+            try
+            {
+                environment = Encoding.UTF8.GetString(File.ReadAllBytes(Path.Combine(process, "environ")));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // It has ended meanwhile, or is somebody else's.
+            }
+
+            if (environment?.Contains(folder, StringComparison.Ordinal) == true)
+            {
+                yield return Path.GetFileName(process);
+            }
+        }
+    }
+
+    private void Connect()
+    {
+        Api = KubeApiFactory.CreateHttpClient(Kubeconfig);
+        Relay = new() { BaseAddress = new((string)Line["relay"]!), Timeout = TimeSpan.FromSeconds(60) };
+        Store = new(new BasicAWSCredentials(AccessKeyId, AccessKeySecret), new AmazonS3Config
+        {
+            ServiceURL = (string)Line["objectStore"]!["endpoint"]!,
+            ForcePathStyle = true,
+            AuthenticationRegion = "us-east-1",
+            RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
+            ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
+        });
+        _clients.AddRange([Api, Relay, Store]);
+    }
+
+    [DllImport("libc", EntryPoint = "kill")]
+    [DefaultDllImportSearchPaths(DllImportSearchPath.System32)]
+    private static extern int Kill(int pid, int signal);
+}
