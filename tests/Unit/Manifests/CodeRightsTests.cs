@@ -1,0 +1,113 @@
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging.Abstractions;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Pipeline;
+using Prewarm.Functions.Rollout;
+using Prewarm.Functions.Upload;
+using Prewarm.Functions.Warm;
+using Prewarm.Sandbox.Cluster;
+using Xunit;
+
+namespace Prewarm.Tests.Unit.Manifests;
+
+/// <summary>The code itself under its ServiceAccount: nothing it asks is refused, and every right it has is used.</summary>
+public sealed class CodeRightsTests(AppliedCluster cluster) : IClassFixture<AppliedCluster>
+{
+    private static readonly ModelKey s_key = new(RightsTable.Models, "bloom");
+    private readonly Outside _outside = new();
+
+    [Fact]
+    public async Task Line_UploadToDeletion_UsesExactlyItsRights()
+    {
+        Kubectl.OrSkip();
+        await cluster.RunAsync("-n", RightsTable.Models, "create", "secret", "generic", "access-key", "--from-literal=fs.oss.accessKeyId=AK", "--from-literal=fs.oss.accessKeySecret=SK");
+        await cluster.RunAsync("apply", "-k", "knative/examples/bloom");
+        var record = new CallRecorder(await cluster.ClientAsync("prewarm-line"));
+        using var api = new KubeApi(new HttpClient(record) { BaseAddress = record.Server });
+        var line = new ModelLine(api, _outside, _outside, TimeProvider.System, NullLogger<ModelLine>.Instance);
+        await FollowAsync(api);
+        Task LookAsync() => line.AdvanceAsync(s_key, cluster.Deadline);
+
+        // The same news twice raises an Event's count.
+        foreach (var failure in (UploadFailure?[])[new("AccessDenied", "the store refuses", Transient: false), null, new("AccessDenied", "the store refuses", Transient: false), null])
+        {
+            _outside.Failure = failure;
+            await LookAsync();
+        }
+
+        var version = (await ModelAsync()).Status!.Versions!.Single();
+        await StatusAsync(Kinds.Datasets, version.Dataset!, """{"phase":"Bound","conditions":[],"cacheStates":{"cached":"2.00MiB"}}""");
+        await StatusAsync(Kinds.JindoRuntimes, version.Dataset!, """{"workerPhase":"Ready","masterPhase":"Ready","fusePhase":"Ready","currentFuseNumberScheduled":0,"currentMasterNumberScheduled":1,"currentWorkerNumberScheduled":2,"desiredFuseNumberScheduled":0,"desiredMasterNumberScheduled":1,"desiredWorkerNumberScheduled":2,"fuseNumberReady":0,"masterNumberReady":1,"workerNumberReady":2,"valueFile":"values"}""");
+        await StatusAsync(Kinds.DataLoads, version.DataLoad!, """{"phase":"Complete","duration":"45s","conditions":[]}""");
+        await LookAsync();
+        await StatusAsync(Kinds.InferenceServices, "fluid-bloom", """{"components":{"predictor":{"latestCreatedRevision":"fluid-bloom-predictor-00001"}}}""");
+        await LookAsync();
+        // An adopted Dataset is read by name, with its runtime.
+        await cluster.Admin.CreateAsync(Kinds.Datasets, RightsTable.Models, new() { ["metadata"] = new JsonObject { ["name"] = "oss-data" }, ["spec"] = new JsonObject() }, cluster.Deadline);
+        await cluster.Admin.MergePatchAsync(Kinds.CachedModels, RightsTable.Models, "bloom", """{"spec":{"cache":{"existingDataset":{"name":"oss-data"}}}}""", null, cluster.Deadline);
+        await LookAsync();
+        await cluster.Admin.DeleteAsync(Kinds.CachedModels, RightsTable.Models, "bloom", null, now: false, cluster.Deadline);
+        await LookAsync();
+        Assert.Null(await cluster.Admin.GetAsync(Kinds.CachedModels, RightsTable.Models, "bloom", cluster.Deadline));
+
+        Assert.Equal([], record.Refused);
+        // Nodes are one right, whatever the place asked about; the Secret is a right by name and so not in the table.
+        var rights = RightsTable.Of("prewarm-line").Where(r => !r.Contains("/nodes", StringComparison.Ordinal)).Append("list /nodes *").Append($"get /secrets {RightsTable.Models}");
+        Assert.Equal(rights.Order(StringComparer.Ordinal), record.Used);
+    }
+
+    [Theory]
+    [InlineData("prewarm-relay")]
+    [InlineData("prewarm-operate")]
+    public async Task Reader_FollowsTheModels_UsesExactlyItsRights(string account)
+    {
+        Kubectl.OrSkip();
+        var record = new CallRecorder(await cluster.ClientAsync(account));
+        using var api = new KubeApi(new HttpClient(record) { BaseAddress = record.Server });
+        await FollowAsync(api);
+        Assert.Equal([], record.Refused);
+        Assert.Equal(RightsTable.Of(account), record.Used);
+    }
+
+    /// <summary>The catalog's reflector, until its watch is open.</summary>
+    private async Task FollowAsync(IKubeApi api)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cluster.Deadline);
+        var changes = new Reflector<CachedModel>(api, CatalogKinds.CachedModels, RightsTable.Models, null, TimeProvider.System, new Random(1)).RunAsync(stop.Token).GetAsyncEnumerator(stop.Token);
+        Assert.True(await changes.MoveNextAsync());
+        // An object that comes later is told by the watch alone.
+        var next = changes.MoveNextAsync();
+        var name = $"watched-{Guid.NewGuid():N}";
+        await cluster.Admin.CreateAsync(Kinds.CachedModels, RightsTable.Models, new()
+        {
+            ["metadata"] = new JsonObject { ["name"] = name }, ["spec"] = new JsonObject { ["source"] = new JsonObject { ["uri"] = "oss://b/m", ["endpoint"] = "e" } },
+        }, cluster.Deadline);
+        Assert.True(await next);
+        Assert.Equal(name, Assert.IsType<Delta<CachedModel>.Upsert>(changes.Current).Name);
+        await cluster.Admin.DeleteAsync(Kinds.CachedModels, RightsTable.Models, name, null, now: true, cluster.Deadline);
+        await stop.CancelAsync();
+    }
+
+    private async Task<CachedModel> ModelAsync() => (await cluster.Admin.GetAsync(CatalogKinds.CachedModels, s_key.Namespace, s_key.Name, cluster.Deadline))!;
+
+    private Task StatusAsync(ResourceType<JsonObject> type, string name, string status) =>
+        cluster.Admin.MergePatchAsync(type, RightsTable.Models, name, $$"""{"status":{{status}}}""", "status", cluster.Deadline);
+
+    /// <summary>The store and the gateway.</summary>
+    private sealed class Outside : IUploadSource, IRevisionProver
+    {
+        public UploadFailure? Failure { get; set; }
+
+        public Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, bool fresh, CancellationToken cancellationToken)
+        {
+            Assert.Equal(("AK", "SK"), (accessKeyId, accessKeySecret));
+            return Task.FromResult(Failure is not null ? new UploadObservation([], Failure) : new UploadObservation(
+                [new("v1", "models/bloom/v1/", "0123456789abcdef0123456789abcdef", 5, 1 << 20, true, "IndexSatisfied", "all files are there", null, TimeProvider.System.GetUtcNow(), null)], null));
+        }
+
+        public Task<byte[]?> ReadAsync(CachedModel model, string key, int maxBytes, string? accessKeyId, string? accessKeySecret, CancellationToken cancellationToken) => Task.FromResult<byte[]?>(null);
+
+        public Task<(bool Passed, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult((true, ""));
+    }
+}
