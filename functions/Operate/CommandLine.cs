@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Prewarm.Functions.Prewarm;
 
 namespace Prewarm.Functions.Operate;
 
@@ -9,6 +10,7 @@ internal static class CommandLine
         functions                      serves the functions until SIGTERM
         functions functions-json DIR   writes DIR/FUNCTION/function.json for each function, as the Azure Functions host
                                        reads them of a custom handler (dotnet publish does this to its output)
+        functions backtest FILE…       replays recorded arrivals against prewarming policies; more with backtest --help
         functions --help               this text
 
         Environment when serving:
@@ -37,6 +39,8 @@ internal static class CommandLine
             case ["functions-json", var directory]:
                 services.WriteFunctionJson(directory);
                 return 0;
+            case ["backtest", ..]:
+                return BacktestCommand.Run([.. args.Skip(1)], output, errors);
             case [var first, ..] when !first.StartsWith('-') && !first.Contains('='):
                 errors.Write($"{(first == "functions-json" ? "functions-json takes one directory" : $"unknown command: {first}")}\n\n{Usage}");
                 return 2;

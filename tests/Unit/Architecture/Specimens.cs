@@ -3,12 +3,12 @@ namespace Prewarm.Functions.Upload
 {
     internal abstract class SignatureSpecimen
     {
-        public abstract Prewarm.Functions.Pipeline.LineOutcome Look();
+        public abstract global::Prewarm.Functions.Pipeline.LineOutcome Look();
     }
 
     internal static class BodySpecimen
     {
-        public static string Look() => Prewarm.Functions.Pipeline.VersionState.Warm.Length + nameof(BodySpecimen) + Prewarm.Functions.Pipeline.Conditions.Seconds(default);
+        public static string Look() => global::Prewarm.Functions.Pipeline.VersionState.Warm.Length + nameof(BodySpecimen) + global::Prewarm.Functions.Pipeline.Conditions.Seconds(default);
     }
 }
 

@@ -1,0 +1,117 @@
+using System.Globalization;
+
+namespace Prewarm.Functions.Prewarm;
+
+/// <summary>What <c>functions backtest</c> is asked.</summary>
+internal sealed record BacktestOptions
+{
+    public const string Usage = """
+        functions backtest FILE… [options]   replays recorded arrivals against prewarming policies
+
+          FILE                 JSONL(.gz), one service a line: {"id","h0","h1","t":[first second, then deltas]}; or CSV timestamp,model
+          --history FILE…      other services' past, to learn the common law of gaps from (default: a neutral law, learnt on while it runs)
+          --folds N            learn from the other services of the same files: N groups, each scored with what the others taught
+          --policies A,B       of learned, hybrid, fixed, knative (default all)
+          --patience S,S…      idle pod-seconds that one avoided cold start is worth; a row for each (default: a sweep from 12 s to 18 days)
+          --min-arrivals N     leave out services with fewer arrivals, of the history too (default 1)
+          --csv OUT            a row per policy and setting (default: a table on standard output)
+          --decisions OUT      JSONL(.gz): for every gap the windows that were chosen
+          --plot OUT.svg       the fronts: cold starts against waste
+
+        """;
+
+    private static readonly string[] Known = ["learned", "hybrid", "fixed", "knative"];
+
+    public List<string> Files { get; } = [];
+
+    public List<string> History { get; } = [];
+
+    public int Folds { get; private set; }
+
+    public string[] Policies { get; private set; } = Known;
+
+    public double[] Patience { get; private set; } = WindowRule.Sweep;
+
+    public int MinArrivals { get; private set; } = 1;
+
+    public string? Csv { get; private set; }
+
+    public string? Decisions { get; private set; }
+
+    public string? Plot { get; private set; }
+
+    /// <summary>Reads the words after <c>backtest</c>.</summary>
+    /// <exception cref="FormatException">A word is unknown, or its value is; the message names it.</exception>
+    public static BacktestOptions Parse(IReadOnlyList<string> args)
+    {
+        var options = new BacktestOptions();
+        var files = options.Files;
+        for (var i = 0; i < args.Count; i++)
+        {
+            switch (args[i])
+            {
+                case "--history":
+                    files = options.History;
+                    Value(args, i);
+                    break;
+                case "--folds":
+                    options.Folds = Whole(args, ref i, 2);
+                    break;
+                case "--policies":
+                    options.Policies = Value(args, i++).Split(',');
+                    break;
+                case "--patience":
+                    var list = Value(args, i++);
+                    options.Patience = [.. list.Split(',').Select(Seconds)];
+                    break;
+                case "--min-arrivals":
+                    options.MinArrivals = Whole(args, ref i, 1);
+                    break;
+                case "--csv":
+                    options.Csv = Value(args, i++);
+                    break;
+                case "--decisions":
+                    options.Decisions = Value(args, i++);
+                    break;
+                case "--plot":
+                    options.Plot = Value(args, i++);
+                    break;
+                case var word when word.StartsWith('-'):
+                    throw new FormatException($"unknown option: {word}");
+                case var file:
+                    files.Add(file);
+                    continue;
+            }
+
+            files = args[i] == "--history" ? options.History : options.Files;
+        }
+
+        if (options.Policies.FirstOrDefault(p => !Known.Contains(p)) is { } policy)
+        {
+            throw new FormatException($"unknown policy: {policy} (known: {string.Join(", ", Known)})");
+        }
+
+        if (options.Folds > 0 && options.History.Count > 0)
+        {
+            throw new FormatException("--folds and --history exclude each other");
+        }
+
+        return options.Files.Count > 0 ? options : throw new FormatException("no trace is given");
+    }
+
+    private static string Value(IReadOnlyList<string> args, int i) =>
+        i + 1 < args.Count && !args[i + 1].StartsWith("--", StringComparison.Ordinal) ? args[i + 1] : throw new FormatException($"{args[i]} wants a value");
+
+    private static int Whole(IReadOnlyList<string> args, ref int i, int least)
+    {
+        var name = args[i];
+        return int.TryParse(Value(args, i++), NumberStyles.None, CultureInfo.InvariantCulture, out var value) && value >= least
+            ? value
+            : throw new FormatException($"{name} wants a whole number from {least}");
+    }
+
+    private static double Seconds(string text) =>
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value > 0 && double.IsFinite(value)
+            ? value
+            : throw new FormatException($"--patience wants seconds above 0, not \"{text}\"");
+}

@@ -1,0 +1,167 @@
+namespace Prewarm.Functions.Prewarm;
+
+/// <summary>
+/// All that is remembered of one service, under 4 KB: per slot how often a gap ended there of how long it was watched there (the fine grid for all
+/// gaps, the coarse one by the class of the gap before and for the last few), the last long gaps, the minutes of the last day and the
+/// quarter-hours of the last two weeks in which it was called.
+/// </summary>
+internal sealed class ServiceMemory
+{
+    /// <summary>Classes of the gap before: up to a minute, ten minutes, two hours, and longer.</summary>
+    public const int Classes = 4;
+
+    /// <summary>Long gaps remembered one by one.</summary>
+    public const int LongGaps = 8;
+
+    /// <summary>A gap above this ends a session, seconds.</summary>
+    public const double SessionGap = 300;
+
+    public const int Days = 14;
+
+    // Weights of what is remembered fall by these at each new watch of the same slot.
+    private const float Keep = 1 - 1f / 200;
+    private const float KeepFast = 1 - 1f / 8;
+    private static readonly float[] HalfLives = [600, 3600, 21600, 86400];
+
+    public readonly float[] Ends = new float[SlotGrid.Count];
+    public readonly float[] Watched = new float[SlotGrid.Count];
+    public readonly float[] ClassEnds = new float[Classes * SlotGrid.CoarseCount];
+    public readonly float[] ClassWatched = new float[Classes * SlotGrid.CoarseCount];
+    public readonly float[] FastEnds = new float[SlotGrid.CoarseCount];
+    public readonly float[] FastWatched = new float[SlotGrid.CoarseCount];
+    public readonly float[] Long = new float[LongGaps];
+    public readonly ulong[] Minutes = new ulong[24];
+    public readonly ulong[] Quarters = new ulong[Days * 2];
+    public readonly float[] Rates = new float[4];
+    public double First = double.NaN;
+    public double Last = double.NaN;
+    public double SessionStart;
+    public int Seen;
+    public int InSession;
+    public int LongSeen;
+    public float Gap = float.NaN;
+    public float GapBefore = float.NaN;
+
+    /// <summary>The class the next gap is foretold with: <see cref="Classes"/> when there was no gap yet.</summary>
+    public int Class => float.IsNaN(Gap) ? Classes : ClassOf(Gap);
+
+    public static int ClassOf(double gap) => gap <= 60 ? 0 : gap <= 600 ? 1 : gap <= 7200 ? 2 : 3;
+
+    public static float HalfLife(int rate) => HalfLives[rate];
+
+    /// <summary>Takes an arrival, in order of time.</summary>
+    public void Add(double at)
+    {
+        if (Seen == 0)
+        {
+            First = at;
+            SessionStart = at;
+        }
+        else
+        {
+            var gap = Math.Max(0, at - Last);
+            Learn(gap);
+            for (var i = 0; i < Rates.Length; i++)
+            {
+                Rates[i] *= (float)Math.Exp(-gap / HalfLives[i]);
+            }
+
+            if (gap > SessionGap)
+            {
+                SessionStart = at;
+                InSession = 0;
+            }
+
+            if (gap > 60)
+            {
+                Long[LongSeen++ % LongGaps] = (float)gap;
+            }
+
+            GapBefore = Gap;
+            Gap = (float)gap;
+        }
+
+        for (var i = 0; i < Rates.Length; i++)
+        {
+            Rates[i]++;
+        }
+
+        Mark(at);
+        Last = at;
+        Seen++;
+        InSession++;
+    }
+
+    /// <summary>Share of the quarter-hours [q-1, q, q+1] with calls, the middle one counting twice.</summary>
+    public float Quarter(long quarter) => (Bit(quarter - 1) + 2 * Bit(quarter) + Bit(quarter + 1)) * 0.25f;
+
+    private int Bit(long quarter)
+    {
+        var slot = (int)((quarter % (Days * 96) + Days * 96) % (Days * 96));
+        return (int)(Quarters[slot / 96 * 2 + slot % 96 / 48] >> (slot % 48)) & 1;
+    }
+
+    private void Learn(double gap)
+    {
+        var end = SlotGrid.Find(gap);
+        var whole = Math.Min(end, SlotGrid.Count);
+        for (var k = 0; k < whole; k++)
+        {
+            Watched[k] = Watched[k] * Keep + SlotGrid.Widths[k];
+            Ends[k] *= Keep;
+        }
+
+        var offset = Class;
+        offset = offset == Classes ? -1 : offset * SlotGrid.CoarseCount;
+        var coarseEnd = end < SlotGrid.Count ? SlotGrid.Coarse[end] : SlotGrid.CoarseCount;
+        for (var c = 0; c < coarseEnd; c++)
+        {
+            var width = SlotGrid.Edges[SlotGrid.CoarseStart[c + 1]] - SlotGrid.Edges[SlotGrid.CoarseStart[c]];
+            FastWatched[c] = FastWatched[c] * KeepFast + width;
+            FastEnds[c] *= KeepFast;
+            if (offset >= 0)
+            {
+                ClassWatched[offset + c] = ClassWatched[offset + c] * Keep + width;
+                ClassEnds[offset + c] *= Keep;
+            }
+        }
+
+        if (end == SlotGrid.Count)
+        {
+            return;
+        }
+
+        Watched[end] = Watched[end] * Keep + (float)(gap - SlotGrid.Edges[end]);
+        Ends[end] = Ends[end] * Keep + 1;
+        var part = (float)(gap - SlotGrid.Edges[SlotGrid.CoarseStart[coarseEnd]]);
+        FastWatched[coarseEnd] = FastWatched[coarseEnd] * KeepFast + part;
+        FastEnds[coarseEnd] = FastEnds[coarseEnd] * KeepFast + 1;
+        if (offset >= 0)
+        {
+            ClassWatched[offset + coarseEnd] = ClassWatched[offset + coarseEnd] * Keep + part;
+            ClassEnds[offset + coarseEnd] = ClassEnds[offset + coarseEnd] * Keep + 1;
+        }
+    }
+
+    private void Mark(double at)
+    {
+        var hour = (long)Math.Floor(at / 3600);
+        var lastHour = Seen == 0 ? hour - 24 : (long)Math.Floor(Last / 3600);
+        for (var h = Math.Max(lastHour + 1, hour - 23); h <= hour; h++)
+        {
+            Minutes[(h + 24) % 24] = 0;
+        }
+
+        Minutes[hour % 24] |= 1UL << (int)(at % 3600 / 60);
+        var quarter = (long)Math.Floor(at / 900);
+        var lastQuarter = Seen == 0 ? quarter - Days * 96 : (long)Math.Floor(Last / 900);
+        for (var q = Math.Max(lastQuarter + 1, quarter - Days * 96 + 1); q <= quarter; q++)
+        {
+            var slot = (int)((q + Days * 96) % (Days * 96));
+            Quarters[slot / 96 * 2 + slot % 96 / 48] &= ~(1UL << (slot % 48));
+        }
+
+        var mine = (int)(quarter % (Days * 96));
+        Quarters[mine / 96 * 2 + mine % 96 / 48] |= 1UL << (mine % 48);
+    }
+}
