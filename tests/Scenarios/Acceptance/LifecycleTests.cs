@@ -7,7 +7,9 @@ namespace Prewarm.Tests.Scenarios.Acceptance;
 public sealed class LifecycleTests(ITestOutputHelper output)
 {
     /// <value>Percent of one core, for the sandbox and for the functions.</value>
-    private const double MostIdle = 40;
+    private const double MostIdle = 8;
+
+    private static readonly TimeSpan s_window = TimeSpan.FromSeconds(10);
 
     [Fact(Explicit = true)]
     public async Task OneModelScaledToZero_CostsNextToNothing_AndSigtermEndsAll()
@@ -22,14 +24,18 @@ public sealed class LifecycleTests(ITestOutputHelper output)
             await world.ServesAsync("idle", "v1");
             await UserWorld.UntilAsync(async () => (await world.ListAsync("api/v1", "pods")).All(p => !p.Name().Contains("-predictor-", StringComparison.Ordinal)), () => "it does not scale to zero");
 
-            // Over a while, so that a sweep is among it.
-            var measured = TimeSpan.FromSeconds(double.TryParse(Environment.GetEnvironmentVariable("PREWARM_TEST_IDLE_SECONDS"), out var given) ? given : 20);
-            var (began, mine, functions) = (TimeProvider.System.GetTimestamp(), SandboxUp.CpuSeconds(sandbox.Id), SandboxUp.CpuSeconds(sandbox.FunctionsId));
-            await Task.Delay(measured, TimeProvider.System);
-            var seconds = TimeProvider.System.GetElapsedTime(began).TotalSeconds;
-            var (mineNow, functionsNow) = ((SandboxUp.CpuSeconds(sandbox.Id) - mine) / seconds * 100, (SandboxUp.CpuSeconds(sandbox.FunctionsId) - functions) / seconds * 100);
-            output.WriteLine($"idle over {seconds:0} s: sandbox {mineNow:0.0} % of one core, functions {functionsNow:0.0} %");
-            Assert.True(mineNow < MostIdle && functionsNow < MostIdle, $"sandbox {mineNow:0.0} % of one core, functions {functionsNow:0.0} %");
+            // Just after the start the code is still being compiled: it has to calm down, not to be calm at once.
+            var said = "";
+            await UserWorld.UntilAsync(async () =>
+            {
+                var (began, mine, functions) = (TimeProvider.System.GetTimestamp(), SandboxUp.CpuSeconds(sandbox.Id), SandboxUp.CpuSeconds(sandbox.FunctionsId));
+                await Task.Delay(s_window, TimeProvider.System);
+                var seconds = TimeProvider.System.GetElapsedTime(began).TotalSeconds;
+                var (mineNow, functionsNow) = ((SandboxUp.CpuSeconds(sandbox.Id) - mine) / seconds * 100, (SandboxUp.CpuSeconds(sandbox.FunctionsId) - functions) / seconds * 100);
+                said = $"idle for {seconds:0} s: sandbox {mineNow:0.0} % of one core, functions {functionsNow:0.0} %";
+                output.WriteLine(said);
+                return mineNow < MostIdle && functionsNow < MostIdle;
+            }, () => said, TimeSpan.FromSeconds(90));
         }
         finally
         {
