@@ -1,11 +1,15 @@
 using System.Text.Json.Nodes;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Sandbox.ApiServer;
+using Prewarm.Sandbox.Cluster;
 using Server = Prewarm.Sandbox.ApiServer.ApiServer;
 
 namespace Prewarm.Tests.Unit.ApiServer;
 
-/// <summary>The sandbox's API server with the functions' own client on it, by a kubeconfig and over HTTPS as in a deployment.</summary>
+/// <summary>
+/// The sandbox's API server with the functions' own client on it, by a kubeconfig and over HTTPS as in a deployment.
+/// With <c>PREWARM_TEST_KUBECONFIG</c> a test that says <see cref="OnAnyAsync"/> runs on that API server instead: the same tests hold both.
+/// </summary>
 internal sealed class ApiWorld : IAsyncDisposable
 {
     private readonly CancellationTokenSource _deadline = new(TimeSpan.FromSeconds(60));
@@ -20,11 +24,38 @@ internal sealed class ApiWorld : IAsyncDisposable
 
     public string Folder => _home.FullName;
 
+    /// <summary>Where a test's objects live: an own namespace on a server that others use as well.</summary>
+    public string Namespace { get; private set; } = "default";
+
+    /// <summary>The server is not the sandbox's.</summary>
+    public bool Foreign { get; private set; }
+
     public async ValueTask StartAsync(ApiServerOptions? options = null)
     {
         Server = await Server.StartAsync(options ?? new(), Deadline);
         Api = Client(Server.AdminToken);
     }
+
+    /// <summary>Starts on the server that <c>PREWARM_TEST_KUBECONFIG</c> names, else on the sandbox's.</summary>
+    public async ValueTask OnAnyAsync(ApiServerOptions? options = null)
+    {
+        if (Environment.GetEnvironmentVariable("PREWARM_TEST_KUBECONFIG") is not { Length: > 0 } kubeconfig)
+        {
+            await StartAsync(options);
+            return;
+        }
+
+        Foreign = true;
+        Namespace = $"conformance-{Guid.NewGuid():N}"[..24];
+        Api = new(KubeApiFactory.CreateHttpClient(kubeconfig));
+        await Api.CreateAsync(Kinds.Namespaces, null, new() { ["metadata"] = new JsonObject { ["name"] = Namespace } }, Deadline);
+    }
+
+    /// <summary>A bare HTTP client of the administrator.</summary>
+    public HttpClient Http() => Foreign ? KubeApiFactory.CreateHttpClient(Environment.GetEnvironmentVariable("PREWARM_TEST_KUBECONFIG")) : Server.CreateClient();
+
+    /// <summary>For what only the sandbox's server lets a test do.</summary>
+    public void OnlyOnTheSandbox(string why) => Xunit.Assert.SkipWhen(Foreign, why);
 
     public KubeApi Client(string token) =>
         new(KubeApiFactory.CreateHttpClient(Server.WriteKubeconfig(Path.Combine(_home.FullName, $"config-{Guid.NewGuid():N}"), token)));
@@ -45,8 +76,13 @@ internal sealed class ApiWorld : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Foreign)
+        {
+            await Api.DeleteAsync(Kinds.Namespaces, null, Namespace, null, false, CancellationToken.None);
+        }
+
         Api?.Dispose();
-        await Server.DisposeAsync();
+        await (Server?.DisposeAsync() ?? ValueTask.CompletedTask);
         _home.Delete(recursive: true);
         _deadline.Dispose();
     }

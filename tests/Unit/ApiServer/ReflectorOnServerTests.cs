@@ -7,14 +7,14 @@ using Xunit;
 
 namespace Prewarm.Tests.Unit.ApiServer;
 
-/// <summary>List and watch as the functions do it, against the sandbox's API server.</summary>
+/// <summary>List and watch as the functions do it, against the sandbox's API server, and in <c>.ci/run</c> against a real one.</summary>
 public sealed class ReflectorOnServerTests : IAsyncLifetime
 {
     private readonly ApiWorld _world = new();
 
     private KubeApi Api => _world.Api;
 
-    public ValueTask InitializeAsync() => _world.StartAsync(new() { BookmarkInterval = TimeSpan.FromMilliseconds(100) });
+    public ValueTask InitializeAsync() => _world.OnAnyAsync(new() { BookmarkInterval = TimeSpan.FromMilliseconds(100) });
 
     public ValueTask DisposeAsync() => _world.DisposeAsync();
 
@@ -26,7 +26,7 @@ public sealed class ReflectorOnServerTests : IAsyncLifetime
         Assert.Equal(["a"], Assert.IsType<Delta<JsonObject>.Replace>(await Next(deltas)).Items.Select(i => i.Name()));
         await Create("b");
         await Patch("b", "one");
-        Assert.True(await Api.DeleteAsync(Kinds.Datasets, "default", "a", null, false, _world.Deadline));
+        Assert.True(await Api.DeleteAsync(Kinds.Datasets, _world.Namespace, "a", null, false, _world.Deadline));
         Assert.Equal("b", Assert.IsType<Delta<JsonObject>.Upsert>(await Next(deltas)).Name);
         Assert.Equal("one", Assert.IsType<Delta<JsonObject>.Upsert>(await Next(deltas)).Object.Text("metadata", "labels", "x"));
         Assert.Equal("a", Assert.IsType<Delta<JsonObject>.Remove>(await Next(deltas)).Name);
@@ -37,12 +37,12 @@ public sealed class ReflectorOnServerTests : IAsyncLifetime
     public async Task Watch_FromAnOldVersion_BringsWhatCameSince()
     {
         await Create("a");
-        var version = (await Api.ListAsync(Kinds.Datasets, null, null, _world.Deadline)).ResourceVersion;
+        var version = (await Api.ListAsync(Kinds.Datasets, _world.Namespace, null, _world.Deadline)).ResourceVersion;
         await Patch("a", "one");
         await Patch("a", "two");
         await Create("b");
         var seen = new List<string>();
-        await foreach (var e in Api.WatchAsync(Kinds.Datasets, null, null, version, _world.Deadline))
+        await foreach (var e in Api.WatchAsync(Kinds.Datasets, _world.Namespace, null, version, _world.Deadline))
         {
             seen.Add($"{e.Type} {e.Name} {e.Object.Text("metadata", "labels", "x")}");
             if (seen.Count == 3)
@@ -57,10 +57,11 @@ public sealed class ReflectorOnServerTests : IAsyncLifetime
     [Fact]
     public async Task Watch_Idle_BookmarksCarryTheVersionOn()
     {
+        _world.OnlyOnTheSandbox("a real server's bookmarks come once a minute");
         await Create("a");
-        var version = (await Api.ListAsync(Kinds.Datasets, null, null, _world.Deadline)).ResourceVersion;
-        await Api.CreateAsync(Kinds.Secrets, "default", new() { ["metadata"] = new JsonObject { ["name"] = "elsewhere" } }, _world.Deadline);
-        await foreach (var e in Api.WatchAsync(Kinds.Datasets, null, null, version, _world.Deadline))
+        var version = (await Api.ListAsync(Kinds.Datasets, _world.Namespace, null, _world.Deadline)).ResourceVersion;
+        await Api.CreateAsync(Kinds.Secrets, _world.Namespace, new() { ["metadata"] = new JsonObject { ["name"] = "elsewhere" } }, _world.Deadline);
+        await foreach (var e in Api.WatchAsync(Kinds.Datasets, _world.Namespace, null, version, _world.Deadline))
         {
             Assert.Equal(WatchEventType.Bookmark, e.Type);
             Assert.True(long.Parse(e.ResourceVersion) > long.Parse(version));
@@ -71,9 +72,10 @@ public sealed class ReflectorOnServerTests : IAsyncLifetime
     [Fact]
     public async Task Watch_FromBeforeACompaction_IsGone_ALiveOneGoesOn()
     {
+        _world.OnlyOnTheSandbox("a real server compacts every 5 minutes");
         await Create("a");
-        var version = (await Api.ListAsync(Kinds.Datasets, null, null, _world.Deadline)).ResourceVersion;
-        await using var live = Api.WatchAsync(Kinds.Datasets, null, null, version, _world.Deadline).GetAsyncEnumerator(_world.Deadline);
+        var version = (await Api.ListAsync(Kinds.Datasets, _world.Namespace, null, _world.Deadline)).ResourceVersion;
+        await using var live = Api.WatchAsync(Kinds.Datasets, _world.Namespace, null, version, _world.Deadline).GetAsyncEnumerator(_world.Deadline);
         await Patch("a", "one");
         Assert.True(await live.MoveNextAsync());
         _world.Server.Store.Compact();
@@ -83,7 +85,7 @@ public sealed class ReflectorOnServerTests : IAsyncLifetime
 
         var e = await Assert.ThrowsAsync<KubeApiException>(async () =>
         {
-            await foreach (var _ in Api.WatchAsync(Kinds.Datasets, null, null, version, _world.Deadline))
+            await foreach (var _ in Api.WatchAsync(Kinds.Datasets, _world.Namespace, null, version, _world.Deadline))
             {
             }
         });
@@ -94,14 +96,14 @@ public sealed class ReflectorOnServerTests : IAsyncLifetime
     public async Task Watch_BySelector_LeavingIsDeletedEnteringIsAdded()
     {
         await Create("a");
-        var version = (await Api.ListAsync(Kinds.Datasets, null, "x=in", _world.Deadline)).ResourceVersion;
+        var version = (await Api.ListAsync(Kinds.Datasets, _world.Namespace, "x=in", _world.Deadline)).ResourceVersion;
         await Patch("a", "in");
         await Patch("a", "in", "more");
         await Patch("a", "out");
         await Patch("a", "still-out");
         await Patch("a", "in");
         var seen = new List<WatchEventType>();
-        await foreach (var e in Api.WatchAsync(Kinds.Datasets, null, "x=in", version, _world.Deadline))
+        await foreach (var e in Api.WatchAsync(Kinds.Datasets, _world.Namespace, "x=in", version, _world.Deadline))
         {
             if (e.Type != WatchEventType.Bookmark)
             {
@@ -133,11 +135,11 @@ public sealed class ReflectorOnServerTests : IAsyncLifetime
     {
         const int Watches = 30, Events = 1000;
         await Create("a");
-        var version = (await Api.ListAsync(Kinds.Datasets, null, null, _world.Deadline)).ResourceVersion;
+        var version = (await Api.ListAsync(Kinds.Datasets, _world.Namespace, null, _world.Deadline)).ResourceVersion;
         var watching = Enumerable.Range(0, Watches).Select(async _ =>
         {
             var last = -1;
-            await foreach (var e in Api.WatchAsync(Kinds.Datasets, null, null, version, _world.Deadline))
+            await foreach (var e in Api.WatchAsync(Kinds.Datasets, _world.Namespace, null, version, _world.Deadline))
             {
                 if (e.Type == WatchEventType.Bookmark)
                 {
@@ -164,13 +166,14 @@ public sealed class ReflectorOnServerTests : IAsyncLifetime
     [Fact]
     public async Task Watches_ThirtyIdle_CostAlmostNothing()
     {
-        var version = (await Api.ListAsync(Kinds.Datasets, null, null, _world.Deadline)).ResourceVersion;
+        _world.OnlyOnTheSandbox("a real server's bookmarks come once a minute");
+        var version = (await Api.ListAsync(Kinds.Datasets, _world.Namespace, null, _world.Deadline)).ResourceVersion;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(_world.Deadline);
         var threads = ThreadPool.ThreadCount;
         var bookmarks = new int[30];
         var watching = Enumerable.Range(0, 30).Select(async i =>
         {
-            await foreach (var _ in Api.WatchAsync(Kinds.Datasets, null, null, version, stop.Token))
+            await foreach (var _ in Api.WatchAsync(Kinds.Datasets, _world.Namespace, null, version, stop.Token))
             {
                 Interlocked.Increment(ref bookmarks[i]);
             }
@@ -187,11 +190,11 @@ public sealed class ReflectorOnServerTests : IAsyncLifetime
     {
         await using var world = new ApiWorld();
         await world.StartAsync();
-        var version = (await world.Api.ListAsync(Kinds.Datasets, null, null, world.Deadline)).ResourceVersion;
+        var version = (await world.Api.ListAsync(Kinds.Datasets, _world.Namespace, null, world.Deadline)).ResourceVersion;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(world.Deadline);
         var watching = Enumerable.Range(0, 30).Select(async _ =>
         {
-            await foreach (var e in world.Api.WatchAsync(Kinds.Datasets, null, null, version, stop.Token))
+            await foreach (var e in world.Api.WatchAsync(Kinds.Datasets, _world.Namespace, null, version, stop.Token))
             {
                 Assert.Equal(WatchEventType.Bookmark, e.Type);
             }
@@ -208,7 +211,7 @@ public sealed class ReflectorOnServerTests : IAsyncLifetime
     }
 
     private IAsyncEnumerator<Delta<JsonObject>> Follow(string? selector) =>
-        new Reflector<JsonObject>(Api, Kinds.Datasets, "default", selector, TimeProvider.System, new Random(1)).RunAsync(_world.Deadline).GetAsyncEnumerator(_world.Deadline);
+        new Reflector<JsonObject>(Api, Kinds.Datasets, _world.Namespace, selector, TimeProvider.System, new Random(1)).RunAsync(_world.Deadline).GetAsyncEnumerator(_world.Deadline);
 
     private static async Task<Delta<JsonObject>> Next(IAsyncEnumerator<Delta<JsonObject>> deltas)
     {
@@ -216,8 +219,8 @@ public sealed class ReflectorOnServerTests : IAsyncLifetime
         return deltas.Current;
     }
 
-    private Task Create(string name) => Api.CreateAsync(Kinds.Datasets, "default", _world.Dataset(name), _world.Deadline);
+    private Task Create(string name) => Api.CreateAsync(Kinds.Datasets, _world.Namespace, _world.Dataset(name), _world.Deadline);
 
     private Task Patch(string name, string x, string y = "") =>
-        Api.MergePatchAsync(Kinds.Datasets, "default", name, new JsonObject { ["metadata"] = new JsonObject { ["labels"] = new JsonObject { ["x"] = x, ["y"] = y } } }.ToJsonString(), null, _world.Deadline);
+        Api.MergePatchAsync(Kinds.Datasets, _world.Namespace, name, new JsonObject { ["metadata"] = new JsonObject { ["labels"] = new JsonObject { ["x"] = x, ["y"] = y } } }.ToJsonString(), null, _world.Deadline);
 }
