@@ -29,6 +29,12 @@ internal static partial class Admission
     public static void Identify(Kind kind, string? ns, string name, JsonObject obj)
     {
         var meta = Meta(obj);
+        if (kind.Custom && (obj["kind"] is null || obj["apiVersion"] is null))
+        {
+            // Built-in kinds take both from the URL; custom ones are decoded without a type to fall back on.
+            throw ApiFailure.BadRequest($"Object '{(obj["kind"] is null ? "Kind" : "apiVersion")}' is missing in '{obj.ToJsonString()}'");
+        }
+
         if ((string?)obj["apiVersion"] is { } api && api != kind.ApiVersion || (string?)obj["kind"] is { } what && what != kind.Name)
         {
             throw ApiFailure.BadRequest($"the object ({obj["apiVersion"]}, {obj["kind"]}) does not match the request ({kind.ApiVersion}, {kind.Name})");

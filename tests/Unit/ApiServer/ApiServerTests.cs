@@ -61,6 +61,7 @@ public sealed class ApiServerTests : IAsyncLifetime
 
     private async Task<JsonObject> ApplyAsync(string manager, string body, string query = "", HttpStatusCode expected = HttpStatusCode.OK)
     {
+        body = """{"apiVersion":"prewarm.dev/v1alpha1","kind":"CachedModel",""" + body[1..];
         using var content = new StringContent(body, MediaTypeHeaderValue.Parse("application/apply-patch+yaml"));
         using var response = await _client.PatchAsync($"{Models}/bloom?fieldManager={manager}{query}", content, _deadline.Token);
         var text = await response.Content.ReadAsStringAsync(_deadline.Token);

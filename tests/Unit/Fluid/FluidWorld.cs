@@ -86,6 +86,8 @@ internal sealed class FluidWorld : IAsyncDisposable
             new() { ["name"] = name, ["valueFrom"] = new JsonObject { ["secretKeyRef"] = new JsonObject { ["name"] = "access-key", ["key"] = name } } };
         await Api.CreateAsync(Kinds.Datasets, "default", new()
         {
+            ["apiVersion"] = "data.fluid.io/v1alpha1",
+            ["kind"] = "Dataset",
             ["metadata"] = new JsonObject { ["name"] = "oss-data" },
             ["spec"] = new JsonObject
             {
@@ -101,6 +103,8 @@ internal sealed class FluidWorld : IAsyncDisposable
         }, Deadline);
         await Api.CreateAsync(Kinds.JindoRuntimes, "default", new()
         {
+            ["apiVersion"] = "data.fluid.io/v1alpha1",
+            ["kind"] = "JindoRuntime",
             ["metadata"] = new JsonObject { ["name"] = "oss-data" },
             ["spec"] = new JsonObject
             {
@@ -123,7 +127,13 @@ internal sealed class FluidWorld : IAsyncDisposable
             spec["ttlSecondsAfterFinished"] = ttl;
         }
 
-        return Api.CreateAsync(Kinds.DataLoads, "default", new() { ["metadata"] = new JsonObject { ["name"] = name }, ["spec"] = spec }, Deadline);
+        return Api.CreateAsync(Kinds.DataLoads, "default", new()
+        {
+            ["apiVersion"] = "data.fluid.io/v1alpha1",
+            ["kind"] = "DataLoad",
+            ["metadata"] = new JsonObject { ["name"] = name },
+            ["spec"] = spec,
+        }, Deadline);
     }
 
     public Task<JsonObject?> GetAsync(ResourceType<JsonObject> type, string name) => Api.GetAsync(type, type.Namespaced ? "default" : null, name, Deadline);

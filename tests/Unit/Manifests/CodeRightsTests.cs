@@ -44,7 +44,7 @@ public sealed class CodeRightsTests(AppliedCluster cluster) : IClassFixture<Appl
         await StatusAsync(Kinds.InferenceServices, "fluid-bloom", """{"components":{"predictor":{"latestCreatedRevision":"fluid-bloom-predictor-00001"}}}""");
         await LookAsync();
         // An adopted Dataset is read by name, with its runtime.
-        await cluster.Admin.CreateAsync(Kinds.Datasets, RightsTable.Models, new() { ["metadata"] = new JsonObject { ["name"] = "oss-data" }, ["spec"] = new JsonObject() }, cluster.Deadline);
+        await cluster.Admin.CreateAsync(Kinds.Datasets, RightsTable.Models, new() { ["apiVersion"] = Kinds.Datasets.ApiVersion, ["kind"] = "Dataset", ["metadata"] = new JsonObject { ["name"] = "oss-data" }, ["spec"] = new JsonObject() }, cluster.Deadline);
         await cluster.Admin.MergePatchAsync(Kinds.CachedModels, RightsTable.Models, "bloom", """{"spec":{"cache":{"existingDataset":{"name":"oss-data"}}}}""", null, cluster.Deadline);
         await LookAsync();
         await cluster.Admin.DeleteAsync(Kinds.CachedModels, RightsTable.Models, "bloom", null, now: false, cluster.Deadline);
@@ -81,7 +81,10 @@ public sealed class CodeRightsTests(AppliedCluster cluster) : IClassFixture<Appl
         var name = $"watched-{Guid.NewGuid():N}";
         await cluster.Admin.CreateAsync(Kinds.CachedModels, RightsTable.Models, new()
         {
-            ["metadata"] = new JsonObject { ["name"] = name }, ["spec"] = new JsonObject { ["source"] = new JsonObject { ["uri"] = "oss://b/m", ["endpoint"] = "e" } },
+            ["apiVersion"] = Kinds.CachedModels.ApiVersion,
+            ["kind"] = "CachedModel",
+            ["metadata"] = new JsonObject { ["name"] = name },
+            ["spec"] = new JsonObject { ["source"] = new JsonObject { ["uri"] = "oss://b/m", ["endpoint"] = "e" } },
         }, cluster.Deadline);
         Assert.True(await next);
         Assert.Equal(name, Assert.IsType<Delta<CachedModel>.Upsert>(changes.Current).Name);
