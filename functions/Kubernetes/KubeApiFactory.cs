@@ -79,7 +79,7 @@ internal static class KubeApiFactory
             handler = new TokenProviderHandler(new StringTokenProvider(configuration.AccessToken, "Bearer")) { InnerHandler = sockets };
         }
 
-        var http = new HttpClient(handler)
+        var http = new HttpClient(new TransientRetryHandler(time) { InnerHandler = handler })
         {
             // A server below a path keeps it only when the base ends with a slash.
             BaseAddress = new Uri(configuration.Host.TrimEnd('/') + "/"),

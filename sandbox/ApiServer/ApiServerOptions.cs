@@ -15,5 +15,8 @@ internal sealed class ApiServerOptions
     /// <summary>Registers the sandbox's own CRDs at the start.</summary>
     public bool BuiltInCrds { get; set; } = true;
 
+    /// <summary>Trouble on purpose; null = none.</summary>
+    public ApiFaults? Faults { get; set; }
+
     public TimeProvider Time { get; set; } = TimeProvider.System;
 }

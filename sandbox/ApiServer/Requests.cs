@@ -115,6 +115,8 @@ internal sealed class Requests(ObjectStore store, Registry registry, Access acce
             throw ApiFailure.Forbidden(kind, user, question, ns);
         }
 
+        await (options.Faults?.StrikeAsync(context, user, verb) ?? Task.CompletedTask);
+        using var limit = watch ? options.Faults?.Limit(context, user) : null;
         if (sub == "token" && kind.Plural == "serviceaccounts" && verb == "create")
         {
             await Answers.SendAsync(context, _reviews.Token(kind, ns!, name!, await Answers.BodyAsync(context)), 201);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Prewarm.Sandbox.ApiServer;
 using Prewarm.Sandbox.Eventing;
 using Prewarm.Sandbox.Gateway;
 
@@ -7,11 +8,14 @@ namespace Prewarm.Sandbox.Running;
 /// <summary>What goes wrong on purpose: <c>--fault NAME=VALUE</c>.</summary>
 internal sealed class SandboxFaults
 {
-    public const string Known = "pod-503=SHARE, gateway-504=SHARE, retries=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N, functions-kill=SECONDS (a SHARE is 0 to 1)";
+    public const string Known = "pod-503=SHARE, gateway-504=SHARE, retries=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N, api-errors=SHARE, api-watch-seconds=SECONDS, functions-kill=SECONDS (a SHARE is 0 to 1)";
 
     public MeshFaults Mesh { get; } = new();
 
     public EventFaults Events { get; } = new();
+
+    /// <summary>Only the built-in API server has them.</summary>
+    public ApiFaults Api { get; } = new(TimeProvider.System);
 
     /// <summary>The functions are killed so often; zero = never.</summary>
     public TimeSpan KillFunctions { get; private set; }
@@ -55,6 +59,12 @@ internal sealed class SandboxFaults
                 return true;
             case "event-shuffle" when count:
                 Events.ShuffleWindow = (int)value;
+                return true;
+            case "api-errors" when share:
+                Api.Errors = value;
+                return true;
+            case "api-watch-seconds" when value is >= 0 and <= 86_400:
+                Api.WatchLife = TimeSpan.FromSeconds(value);
                 return true;
             case "functions-kill" when value is >= 0 and <= 86_400:
                 KillFunctions = TimeSpan.FromSeconds(value);

@@ -90,6 +90,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
     private async Task StartPartsAsync(SandboxOptions options, Action<string> say, CancellationToken cancellationToken)
     {
         var time = TimeProvider.System;
+        var faults = SandboxFaults.Parse(options.Faults);
         var log = new SandboxLog(Path.Combine(Root, "sandbox.log"), time);
         _parts.Push(log);
         if (options.Kubeconfig is { } given)
@@ -99,7 +100,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
         else
         {
             say("API server");
-            var server = Keep(await ApiServer.ApiServer.StartAsync(new ApiServerOptions(), cancellationToken));
+            var server = Keep(await ApiServer.ApiServer.StartAsync(new ApiServerOptions { Faults = faults.Api }, cancellationToken));
             Kubeconfig = server.WriteKubeconfig(Path.Combine(Root, "kubeconfig"));
         }
 
@@ -120,7 +121,6 @@ internal sealed class SandboxSystem : IAsyncDisposable
         Store = options.S3 is null ? Keep(await ObjectStore.ObjectStore.StartAsync(store, cancellationToken)) : Keep(await StoreLink.StartAsync(options.S3, store, cancellationToken));
 
         say($"cluster of {options.Nodes.ToString(CultureInfo.InvariantCulture)} nodes: Fluid, KServe, Knative, gateway");
-        var faults = SandboxFaults.Parse(options.Faults);
         var remote = new RemoteStore(api, Store.Endpoint, Store.AccessKeyId, Store.AccessKeySecret);
         _parts.Push(new Closing(remote));
         Cluster = Keep(await MiniCluster.StartAsync(api, remote, new()

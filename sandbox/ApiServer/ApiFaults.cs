@@ -1,0 +1,56 @@
+using Microsoft.AspNetCore.Http;
+
+namespace Prewarm.Sandbox.ApiServer;
+
+/// <summary>What an API server in trouble does to those who run as a ServiceAccount; administrators, and so the miniature's own controllers, are spared.</summary>
+internal sealed class ApiFaults(TimeProvider time)
+{
+    private static readonly TimeSpan Hang = TimeSpan.FromSeconds(3);
+    private readonly Random _random = new(53);
+
+    /// <value>Share of requests that fail, 0 to 1: in equal parts 409 (writes), 429, 500, and no answer before the connection breaks.</value>
+    public double Errors { get; set; }
+
+    /// <value>Watches break after so long; zero = never.</value>
+    public TimeSpan WatchLife { get; set; }
+
+    /// <exception cref="ApiFailure">The answer in place of the real one.</exception>
+    public async Task StrikeAsync(HttpContext context, User user, string verb)
+    {
+        if (Errors <= 0 || !Hit(user))
+        {
+            return;
+        }
+
+        switch (Roll())
+        {
+            case < 0.25 when verb is "create" or "update" or "patch" or "delete":
+                throw new ApiFailure(409, "Conflict", "Operation cannot be fulfilled: the object has been modified; please apply your changes to the latest version and try again");
+            case < 0.5:
+                context.Response.Headers.RetryAfter = "1";
+                throw new ApiFailure(429, "TooManyRequests", "Too many requests, please try again later.");
+            case < 0.75:
+                throw new ApiFailure(500, "InternalError", "Internal error occurred: etcdserver: request timed out");
+            default:
+                await Task.Delay(Hang, time, context.RequestAborted);
+                context.Abort();
+                throw new OperationCanceledException();
+        }
+    }
+
+    /// <summary>Ends a watch in the middle when its time is over.</summary>
+    public IDisposable? Limit(HttpContext context, User user) =>
+        WatchLife > TimeSpan.Zero && Account(user) ? time.CreateTimer(_ => context.Abort(), null, WatchLife, Timeout.InfiniteTimeSpan) : null;
+
+    private bool Hit(User user) => Account(user) && Roll() < Errors;
+
+    private static bool Account(User user) => user.Name.StartsWith("system:serviceaccount:", StringComparison.Ordinal);
+
+    private double Roll()
+    {
+        lock (_random)
+        {
+            return _random.NextDouble();
+        }
+    }
+}
