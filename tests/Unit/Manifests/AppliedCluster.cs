@@ -65,7 +65,12 @@ public sealed class AppliedCluster : IAsyncLifetime
             {
                 ["resourceAttributes"] = new JsonObject
                 {
-                    ["verb"] = verb, ["group"] = parts[0], ["resource"] = parts[1], ["subresource"] = parts.ElementAtOrDefault(2) ?? "", ["namespace"] = ns ?? "", ["name"] = name ?? "",
+                    ["verb"] = verb,
+                    ["group"] = parts[0],
+                    ["resource"] = parts[1],
+                    ["subresource"] = parts.ElementAtOrDefault(2) ?? "",
+                    ["namespace"] = ns ?? "",
+                    ["name"] = name ?? "",
                 },
             },
         });

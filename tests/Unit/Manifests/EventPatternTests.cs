@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Prewarm.Functions.Events;
 using Prewarm.Sandbox.Cluster;
+using Prewarm.Sandbox.Eventing;
 using Xunit;
 
 namespace Prewarm.Tests.Unit.Manifests;
@@ -37,5 +38,21 @@ public sealed class EventPatternTests
         var trigger = (await Kubectl.BuildAsync("eventing/overlays/cesql")).Single(t => t.Kind() == "Trigger" && t.Name() == "prewarm-uploads");
         var cesql = trigger.At("spec", "filters").Objects().Single().Text("cesql")!;
         Assert.Equal(s_counting, cesql.Split('\'').Where(w => w.StartsWith("oss:", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>Through the broker's own filters: one subscriber for what somebody acts on, none for the rest.</summary>
+    [Theory]
+    [InlineData("oss:ObjectCreated:CompleteMultipartUpload", "acs.oss", "prewarm-uploads")]
+    [InlineData("oss:ObjectCreated:UploadPart", "acs.oss", null)]
+    [InlineData("oss:ObjectCreated:PutObject", "somebody", null)]
+    [InlineData("dev.knative.apiserver.resource.update", "https://10.0.0.1:443", "prewarm-cluster")]
+    [InlineData("dev.knative.apiserver.ref.update", "https://10.0.0.1:443", null)]
+    [InlineData("dev.knative.sources.ping", "/apis/v1/namespaces/prewarm-system/pingsources/prewarm-sweep", "prewarm-sweep")]
+    [InlineData("dev.knative.sources.ping", "/apis/v1/namespaces/prewarm-system/pingsources/another", null)]
+    public void Triggers_Event_GoesToOneSubscriberOrNone(string type, string source, string? trigger)
+    {
+        var message = EventMessage.Create(type, source, TimeProvider.System.GetUtcNow(), "application/json", default);
+        var passing = ManifestFolder.Objects("eventing/base/triggers.yaml").Where(t => EventFilter.Of(t).Passes(message)).Select(t => t.Name());
+        Assert.Equal(trigger is null ? [] : [trigger], passing);
     }
 }
