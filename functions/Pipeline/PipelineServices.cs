@@ -19,7 +19,15 @@ internal static class PipelineServices
         services.AddFunction<ModelUploadedFunction>();
         services.AddFunction<ClusterChangedFunction>();
         services.AddFunction<SweepFunction>();
-        services.AddHostedService<NextLookLoop>();
+        if (AlwaysOn(configuration["FUNCTIONS"]))
+        {
+            services.AddHostedService<NextLookLoop>();
+        }
+
         return services;
     }
+
+    /// <summary>Only the role that hears of the cluster is always on and may write: a relay that looked at models would be refused at every look.</summary>
+    internal static bool AlwaysOn(string? functions) => string.IsNullOrWhiteSpace(functions)
+        || functions.Split(',', StringSplitOptions.TrimEntries).Contains("ClusterChanged", StringComparer.OrdinalIgnoreCase);
 }

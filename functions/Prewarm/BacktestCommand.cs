@@ -39,7 +39,7 @@ internal static class BacktestCommand
     private static void Run(BacktestOptions options, TextWriter output, TextWriter errors)
     {
         var history = options.History.SelectMany(TraceReader.Read).Where(s => s.Arrivals.Length >= options.MinArrivals).ToList();
-        
+
         ServiceTrace[] scored = [.. options.Files.SelectMany(TraceReader.Read).Where(s => s.Arrivals.Length >= options.MinArrivals)];
         if (scored.Length == 0)
         {

@@ -76,7 +76,12 @@ public sealed class CompletenessTests(SharedSandbox shared)
         var upload = await world.Sandbox.Store.InitiateMultipartUploadAsync(world.Bucket, $"{name}/v1/optimizer.bin");
         await world.Sandbox.Store.UploadPartAsync(new UploadPartRequest
         {
-            BucketName = world.Bucket, Key = upload.Key, UploadId = upload.UploadId, PartNumber = 1, InputStream = new MemoryStream("part"u8.ToArray()), UseChunkEncoding = false,
+            BucketName = world.Bucket,
+            Key = upload.Key,
+            UploadId = upload.UploadId,
+            PartNumber = 1,
+            InputStream = new MemoryStream("part"u8.ToArray()),
+            UseChunkEncoding = false,
         });
         await world.PutAsync($"{name}/v1/model.safetensors.index.json", Index);
         await world.PutAsync($"{name}/v1/part-1.safetensors", "1234");
