@@ -13,6 +13,7 @@ internal sealed class FunctionsProcess : IAsyncDisposable
     private readonly StreamWriter _log;
     private readonly TaskCompletionSource<Uri> _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _lock = new();
+    private int _disposed;
 
     private FunctionsProcess(Process process, string log)
     {
@@ -80,7 +81,12 @@ internal sealed class FunctionsProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (!_process.HasExited)
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+        {
+            return;
+        }
+
+        if (!Ended.IsCompleted)
         {
             Terminate(_process.Id);
             using var limit = new CancellationTokenSource(StopLimit, TimeProvider.System);
@@ -104,7 +110,7 @@ internal sealed class FunctionsProcess : IAsyncDisposable
     /// <summary>Ends it at once, as a node that dies does.</summary>
     public void Kill()
     {
-        if (!Ended.IsCompleted)
+        if (!Ended.IsCompleted && Volatile.Read(ref _disposed) == 0)
         {
             _process.Kill();
         }

@@ -14,7 +14,7 @@ internal sealed class TutorialStory(SandboxSystem system, StoryScreen screen, St
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(50);
     private readonly TimeProvider _time = TimeProvider.System;
     private readonly ObjectTally _tally = new(system.Api, Ns);
-    private readonly Predictions _predictions = new(system.Functions.Address, TutorialObjects.ModelName, options.Faults.Any(f => f.StartsWith("functions-kill=", StringComparison.Ordinal)));
+    private readonly Predictions _predictions = new(system.Functions.Address, TutorialObjects.ModelName, Killed(options));
     private readonly string _models = Path.Combine(system.Root, "models");
     private readonly Dictionary<string, long> _bytes = [];
     private string _v1 = "", _v2 = "";
@@ -151,7 +151,9 @@ internal sealed class TutorialStory(SandboxSystem system, StoryScreen screen, St
         var (seconds, bytes, start) = await StartAsync(cancellationToken);
         (report.Timings["start from the warm cache: first answer"], report.WarmBytes) = (seconds, bytes);
         report.Timings["start from the warm cache: weights"] = start.Load;
-        return bytes == 0 ? $"0 bytes from the store; \"{_v1[..60]}…\"" : throw new InvalidOperationException($"the start read {bytes} bytes from the store");
+        // Functions that start anew read the upload's small documents again, beside the pod, which reads nothing.
+        var documents = Killed(options) ? TutorialModel.Files(Folder("v1")).Where(f => f.Name.EndsWith(".index.json", StringComparison.Ordinal)).Sum(f => f.Length) : 0;
+        return bytes <= documents ? $"{bytes} bytes from the store; \"{_v1[..60]}…\"" : throw new InvalidOperationException($"the start read {bytes} bytes from the store");
     }
 
     private async Task<string> ColdStartAsync(CancellationToken cancellationToken)
@@ -241,6 +243,8 @@ internal sealed class TutorialStory(SandboxSystem system, StoryScreen screen, St
             ? throw new InvalidOperationException("the Secret, which is not ours, is gone")
             : "and the Secret, which is not ours, is still there";
     }
+
+    private static bool Killed(SandboxOptions options) => options.Faults.Any(f => f.StartsWith("functions-kill=", StringComparison.Ordinal));
 
     private string Folder(string version) => Path.Combine(_models, version);
 
