@@ -122,6 +122,9 @@ internal sealed class CachedModelStatus
     public List<ModelCondition>? Conditions { get; set; }
     public List<VersionStatus>? Versions { get; set; }
 
+    /// <summary>The {model} under which predictions are asked for, also when the spec leaves it to the CachedModel's name.</summary>
+    public string? Model { get; set; }
+
     /// <summary>Name of the version that has the traffic.</summary>
     public string? Version { get; set; }
 

@@ -20,6 +20,7 @@ internal static class LineRefusal
             ObservedGeneration = model.Metadata.Generation,
             Conditions = [.. (before.Conditions ?? []).Where(c => c.Type != "Ready"), .. conditions.Build()],
             Versions = before.Versions,
+            Model = model.ModelName(),
             Version = before.Version,
             Cached = before.Cached,
             Warmth = before.Warmth,

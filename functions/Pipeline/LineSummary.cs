@@ -13,6 +13,7 @@ internal static class LineSummary
         ObservedGeneration = model.Metadata.Generation,
         Conditions = conditions.Build(),
         Versions = versions,
+        Model = model.ModelName(),
         Version = before.Version,
         Cached = before.Cached,
         Warmth = before.Warmth,

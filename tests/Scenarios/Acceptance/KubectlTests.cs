@@ -30,18 +30,20 @@ public sealed class KubectlTests(SharedSandbox shared)
             metadata: { name: shelf }
             spec:
               source: { uri: "oss://{{world.Bucket}}/shelf", endpoint: oss-cn-shanghai-internal.aliyuncs.com, credentialsSecret: access-key, complete: { quietSeconds: 3 } }
-              serving: { modelName: shelf-model, predictor: { containers: [ { name: kserve-container, image: example.com/i } ] } }
+              serving: { name: shelf-service, predictor: { containers: [ { name: kserve-container, image: example.com/i } ] } }
             """);
         await world.UploadAsync(await TrainedModels.FolderAsync("archive"), "shelf/box-40", f => f.Name.StartsWith("tokenizer", StringComparison.Ordinal) ? 1 : 0);
         await Kubectl.RunAsync(world, "wait --for=condition=Ready cachedmodel/shelf --timeout=60s");
 
         var table = (await Kubectl.RunAsync(world, "get cachedmodels")).Split('\n');
         Assert.Equal(["NAME", "MODEL", "VERSION", "PHASE", "CACHED", "WARMTH", "TRAFFIC", "URL", "AGE"], table[0].Split(' ', StringSplitOptions.RemoveEmptyEntries));
-        foreach (var cell in (string[])["shelf", "shelf-model", "box-40", "Serving", "Warm", "box-40 100%", "http://shelf.terminal.example.com"])
+        foreach (var cell in (string[])["box-40", "Serving", "Warm", "box-40 100%", "http://shelf-service.terminal.example.com"])
         {
             Assert.Contains(cell, table[1], StringComparison.Ordinal);
         }
 
+        // The model's name also when the spec leaves it to the CachedModel's.
+        Assert.Equal(["shelf", "shelf"], table[1].Split(' ', StringSplitOptions.RemoveEmptyEntries)[..2]);
         Assert.Equal("cachedmodel.prewarm.dev/shelf\n", await Kubectl.RunAsync(world, "get cm8l -o name"));
         Assert.Contains("shelf", await Kubectl.RunAsync(world, "get prewarm"), StringComparison.Ordinal);
         var described = await Kubectl.RunAsync(world, "describe cachedmodel shelf");

@@ -18,11 +18,7 @@ public sealed class SecondLookTests(SharedSandbox shared)
         await QuietAsync(world);
 
         var before = await VersionsAsync(world);
-        for (var i = 0; i < 20; i++)
-        {
-            using var answer = await EventModesTests.SendAsync(world, EventModesTests.Event(world.Bucket, "m/v1/config.json").ToJsonString(), new("application/cloudevents+json"));
-            Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
-        }
+        await Task.WhenAll(Enumerable.Repeat("m/v1/config.json", 20).Select(key => PostAsync(world, key)));
 
         var token = world.Sandbox.OssEvents.Query;
         using (var swept = await EventModesTests.SendAsync(world,
@@ -46,16 +42,18 @@ public sealed class SecondLookTests(SharedSandbox shared)
         var keys = new DirectoryInfo(folder).GetFiles().Select(f => $"m/v1/{f.Name}").ToArray();
         new Random(41).Shuffle(keys);
         var upload = world.UploadAsync(folder, "m/v1", f => f.Name.EndsWith(".index.json", StringComparison.Ordinal) ? 0 : f.Name.StartsWith("tokenizer", StringComparison.Ordinal) ? 2 : 1);
-        foreach (var key in keys.Concat(keys.Reverse()).Concat(keys))
-        {
-            using var answer = await EventModesTests.SendAsync(world, EventModesTests.Event(world.Bucket, key).ToJsonString(), new("application/cloudevents+json"));
-            Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
-        }
-
+        await Task.WhenAll(keys.Concat(keys.Reverse()).Concat(keys).Select(key => PostAsync(world, key)));
         await upload;
+        await Task.WhenAll(keys.Select(key => PostAsync(world, key)));
         await world.ServesAsync("shuffled", "v1");
         Assert.Equal(["v1"], watch.Versions);
         TrainedModels.AssertFrom("archive", await world.AskAsync("/v1/models/shuffled:predict", TrainedModels.Prompt));
+    }
+
+    private static async Task PostAsync(UserWorld world, string key)
+    {
+        using var answer = await EventModesTests.SendAsync(world, EventModesTests.Event(world.Bucket, key).ToJsonString(), new("application/cloudevents+json"));
+        Assert.Equal(HttpStatusCode.Accepted, answer.StatusCode);
     }
 
     /// <summary>Waits until the model has no predictor and nothing has changed in its namespace for 3 s.</summary>
