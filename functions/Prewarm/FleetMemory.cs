@@ -82,13 +82,18 @@ internal sealed class FleetMemory
     /// <summary>Natural logarithm of how busy the fleet is now against its mean.</summary>
     public float Busy(double at)
     {
-        var age = at / 900 - firstQuarter;
+        var age = lastQuarter == long.MinValue ? 0 : at / 900 - firstQuarter;
         return age < 8 ? 0 : (float)Math.Log((recent * Math.Exp(-(at - recentAt) / 1800) + 1) / (sessions / age * 2 + 1));
     }
 
     /// <summary>Natural logarithm of how busy the fleet was at the same time of the days before against its mean.</summary>
     public float BusyThen(long quarter)
     {
+        if (lastQuarter == long.MinValue)
+        {
+            return 0;
+        }
+
         var past = quarter - 96;
         while (past > lastQuarter)
         {

@@ -1,0 +1,59 @@
+namespace Prewarm.Functions.Prewarm;
+
+/// <summary>What a history taught: the pooled laws and the weights of the experts.</summary>
+internal sealed record ForecastPrior(FleetMemory Fleet, HazardNetwork[] Networks)
+{
+    /// <summary>Networks that are trained from different beginnings, and whose forecasts are averaged.</summary>
+    public const int Ensemble = 3;
+
+    /// <summary>Learns from other services' past. Reads it twice: for the laws, then for the weights, given the laws.</summary>
+    public static ForecastPrior Learn(IReadOnlyList<ServiceTrace> history, int units, Action<string>? log = null)
+    {
+        var fleet = new FleetMemory();
+        Play(history, fleet, learn: true, null);
+        fleet.ForgetTimes();
+        var set = new TrainingSet();
+        Play(history, fleet, learn: false, set);
+        log?.Invoke($"{set.Count} gaps, {set.Size} numbers");
+        HazardNetwork[] networks = [.. Enumerable.Range(1, Ensemble).Select(seed => set.Train(units, seed, log))];
+        fleet.ForgetTimes();
+        return new ForecastPrior(fleet, networks);
+    }
+
+    private static void Play(IReadOnlyList<ServiceTrace> services, FleetMemory fleet, bool learn, TrainingSet? set)
+    {
+        var features = new GapFeatures();
+        var memories = services.Select(_ => new ServiceMemory()).ToArray();
+        var order = new ArrivalOrder(services);
+        var random = new Random(7);
+        while (order.Next(out var s, out var index, out var at))
+        {
+            var memory = memories[s];
+            if (index > 0 && learn)
+            {
+                fleet.Learn(memory.Class, at - memory.Last, memory.Seen, open: false);
+            }
+
+            if (index == 0 || at - memory.Last > ServiceMemory.SessionGap)
+            {
+                fleet.Session(at);
+            }
+
+            memory.Add(at);
+            var last = index == services[s].Arrivals.Length - 1;
+            var gap = (last ? services[s].End : services[s].Arrivals[index + 1]) - at;
+            if (last && learn)
+            {
+                fleet.Learn(memory.Class, gap, memory.Seen, open: true);
+            }
+
+            // Many arrivals of one service tell little more than a few hundred; short gaps least.
+            var chance = Math.Min(1, 3000.0 / services[s].Arrivals.Length) * (gap < 10 ? 0.25 : 1);
+            if (set is not null && set.Size < 60_000_000 && random.NextDouble() < chance)
+            {
+                features.Fill(memory, fleet, at);
+                set.Add(features, gap, !last, gap < 10 ? 4 : 1, s);
+            }
+        }
+    }
+}

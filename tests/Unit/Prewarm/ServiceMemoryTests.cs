@@ -1,0 +1,82 @@
+using Prewarm.Functions.Prewarm;
+using Xunit;
+
+namespace Prewarm.Tests.Unit.Forecasts;
+
+public class ServiceMemoryTests
+{
+    [Fact]
+    public void Format_WrittenAndRead_ForecastsTheSame()
+    {
+        var memory = Remember(500);
+        var bytes = new byte[ServiceMemoryFormat.Size];
+        Assert.InRange(bytes.Length, 1, 4096);
+        ServiceMemoryFormat.Write(memory, bytes);
+        Assert.True(ServiceMemoryFormat.TryRead(bytes, out var read));
+        var (expected, actual, fleet) = (new GapFeatures(), new GapFeatures(), new FleetMemory());
+        expected.Fill(memory, fleet, memory.Last);
+        actual.Fill(read, fleet, read.Last);
+        Assert.Equal(expected.Slots, actual.Slots);
+        Assert.Equal(expected.Whole, actual.Whole);
+        Assert.All(expected.Slots, x => Assert.True(float.IsFinite(x)));
+    }
+
+    [Fact]
+    public void TryRead_NewerShortOrCorrupt_Refused()
+    {
+        var bytes = new byte[ServiceMemoryFormat.Size];
+        ServiceMemoryFormat.Write(Remember(50), bytes);
+        Assert.False(ServiceMemoryFormat.TryRead(bytes.AsSpan(1), out _));
+        Assert.False(ServiceMemoryFormat.TryRead([], out _));
+        bytes[1]++;
+        Assert.False(ServiceMemoryFormat.TryRead(bytes, out _));
+        bytes[1]--;
+        bytes.AsSpan(2, 4).Fill(0xff);
+        Assert.False(ServiceMemoryFormat.TryRead(bytes, out _));
+    }
+
+    [Fact]
+    public void Arrive_SteadyState_AllocatesNothing()
+    {
+        var forecast = new LearnedForecast(1, ForecastPrior.Learn([], 16));
+        var rates = new float[SlotGrid.Count];
+        var windows = new ReadyWindow[GapPolicy.MostWindows];
+        for (var i = 0; i < 100; i++)
+        {
+            forecast.Arrive(0, i * 400, rates);
+            WindowRule.Plan(rates, 600, windows);
+        }
+
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        for (var i = 100; i < 200; i++)
+        {
+            forecast.Arrive(0, i * 400, rates);
+            WindowRule.Plan(rates, 600, windows);
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
+    public void Add_ClockJumpsBack_NothingBreaks()
+    {
+        var memory = Remember(20);
+        memory.Add(memory.Last - 30);
+        memory.Add(memory.Last + 30);
+        var features = new GapFeatures();
+        features.Fill(memory, new FleetMemory(), memory.Last);
+        Assert.All(features.Slots, x => Assert.True(float.IsFinite(x)));
+    }
+
+    private static ServiceMemory Remember(int arrivals)
+    {
+        var random = new Random(2);
+        var memory = new ServiceMemory();
+        for (var at = 1e6; memory.Seen < arrivals; at += Math.Exp(random.NextDouble() * 9))
+        {
+            memory.Add(at);
+        }
+
+        return memory;
+    }
+}
