@@ -1,5 +1,4 @@
-using System.Security.Cryptography;
-using System.Text;
+using Prewarm.Functions.Catalog;
 
 namespace Prewarm.Functions.Warm;
 
@@ -16,7 +15,7 @@ internal static class FluidNames
 
     /// <summary>Name of the Dataset and JindoRuntime of one version: DNS-1035, at most 37 characters.</summary>
     public static string Dataset(string model, string digest) =>
-        $"{Stem(model, MaxDatasetName - DigestLength - 1)}-{digest[..DigestLength]}";
+        $"{DnsName.Of(model, MaxDatasetName - DigestLength - 1)}-{digest[..DigestLength]}";
 
     /// <summary>Name of a version's DataLoad: one name per attempt, because Fluid ignores changes of a DataLoad whose Job began.</summary>
     /// <param name="dataset">The version's own name, as <see cref="Dataset"/> gives it.</param>
@@ -28,23 +27,5 @@ internal static class FluidNames
         $"s-{ns}-{dataset}".Length >= 63 ? $"fluid.io/s-{uid}" : $"fluid.io/s-{ns}-{dataset}";
 
     /// <summary>Name of the mount inside the Dataset: <c>pvc://dataset/{mount}</c>.</summary>
-    public static string Mount(string model) => Stem(model, 32);
-
-    private static string Stem(string model, int max)
-    {
-        var dns = model.Replace('.', '-').ToLowerInvariant();
-        if (dns.Length == 0 || !char.IsAsciiLetterLower(dns[0]))
-        {
-            dns = "m-" + dns;
-        }
-
-        if (dns.Length <= max && string.Equals(dns, model, StringComparison.Ordinal))
-        {
-            return dns;
-        }
-
-        // What was cut or changed comes back as a hash, so that two models never share a name.
-        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(model)))[..6];
-        return $"{dns[..Math.Min(dns.Length, max - 7)].TrimEnd('-')}-{hash}";
-    }
+    public static string Mount(string model) => DnsName.Of(model, 32);
 }
