@@ -19,6 +19,11 @@ internal static class KubernetesServiceCollectionExtensions
             var time = provider.GetRequiredService<TimeProvider>();
             return new KubeApi(KubeApiFactory.CreateHttpClient(configuration["Kubernetes:Kubeconfig"] ?? configuration["KUBECONFIG"], time), time);
         });
+        services.TryAddSingleton<IServerDiscovery>(provider =>
+        {
+            var time = provider.GetRequiredService<TimeProvider>();
+            return new ServerDiscovery(KubeApiFactory.CreateHttpClient(configuration["Kubernetes:Kubeconfig"] ?? configuration["KUBECONFIG"], time), time);
+        });
         return services;
     }
 }

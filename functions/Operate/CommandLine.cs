@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Prewarm.Functions.Operate.Doctor;
 using Prewarm.Functions.Prewarm;
 
 namespace Prewarm.Functions.Operate;
@@ -10,6 +11,8 @@ internal static class CommandLine
         functions                      serves the functions until SIGTERM
         functions functions-json DIR   writes DIR/FUNCTION/function.json for each function, as the Azure Functions host
                                        reads them of a custom handler (dotnet publish does this to its output)
+        functions doctor [--json]      compares the cluster with what is needed and prints the fix for each finding;
+                                       exit code 1 when something is wrong. FUNCTIONS narrows the rights that are asked about
         functions backtest FILE…       replays recorded arrivals against prewarming policies; more with backtest --help
         functions --help               this text
 
@@ -39,6 +42,8 @@ internal static class CommandLine
             case ["functions-json", var directory]:
                 services.WriteFunctionJson(directory);
                 return 0;
+            case ["doctor", ..]:
+                return DoctorCommand.Run([.. args.Skip(1)], services, output, errors);
             case ["backtest", ..]:
                 return BacktestCommand.Run([.. args.Skip(1)], output, errors);
             case [var first, ..] when !first.StartsWith('-') && !first.Contains('='):

@@ -2,6 +2,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using OpenTelemetry.Trace;
+using Prewarm.Functions.Operate.Doctor;
 
 namespace Prewarm.Functions.Operate;
 
@@ -34,6 +35,8 @@ internal static class OperateServices
         services.AddFunction<HealthFunction>();
         services.AddFunction<MetricsFunction>();
         services.AddFunction<ModelsFunction>();
+        services.AddSingleton<DoctorClient>();
+        services.AddFunction<DoctorFunction>();
         return services;
     }
 }

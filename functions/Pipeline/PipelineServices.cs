@@ -19,6 +19,7 @@ internal static class PipelineServices
         services.AddFunction<ModelUploadedFunction>();
         services.AddFunction<ClusterChangedFunction>();
         services.AddFunction<SweepFunction>();
+        services.AddFunction<PlanFunction>();
         if (AlwaysOn(configuration["FUNCTIONS"]))
         {
             services.AddHostedService<NextLookLoop>();

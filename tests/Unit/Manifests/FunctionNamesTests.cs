@@ -66,7 +66,9 @@ public sealed class FunctionNamesTests
 
     // A route's own variables are of the kind that a pattern's star takes.
     private static bool Covers(string pattern, string route) =>
-        pattern.EndsWith('*') ? route.StartsWith(pattern[..^1], StringComparison.Ordinal) : route == pattern;
+        pattern.EndsWith('*') ? route.StartsWith(pattern[..^1], StringComparison.Ordinal)
+        : pattern.StartsWith('*') ? route.EndsWith(pattern[1..], StringComparison.Ordinal)
+        : route == pattern;
 
     private static async Task<Dictionary<string, string[]>> RolesAsync() => (await Kubectl.BuildAsync("knative")).Where(o => o.IsKnativeService()).ToDictionary(
         s => s.Name(),

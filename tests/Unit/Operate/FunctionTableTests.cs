@@ -13,12 +13,14 @@ public sealed class FunctionTableTests : IDisposable
     /// <summary>Names and routes that triggers, scripts and dashboards use: changing a line here breaks them.</summary>
     private const string Table = """
         ClusterChanged post events/cluster
+        Doctor get api/doctor
         Health get healthz
         HealthReady get readyz
         Metrics get metrics
         ModelUploaded post,options events/oss
         Models get api/models
         ModelsOne get api/models/{ns}/{name}
+        ModelsPlan get api/models/{ns}/{name}/plan
         Predict get,post v1/{*rest}
         PredictModel get,post models/{ns}/{name}/{*rest}
         PredictOpenAI get,post openai/{*rest}

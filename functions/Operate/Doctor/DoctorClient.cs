@@ -1,0 +1,29 @@
+using Microsoft.Extensions.Configuration;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
+
+namespace Prewarm.Functions.Operate.Doctor;
+
+/// <summary>One examination with this process's settings.</summary>
+internal sealed class DoctorClient(IKubeApi api, IServerDiscovery discovery, IConfiguration configuration, TimeProvider time) : IDisposable
+{
+    private readonly HttpClient _stores = new(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, ConnectTimeout = TimeSpan.FromSeconds(5) });
+
+    /// <param name="serving">False: this is somebody's terminal, and the token and the gateway of this process say nothing.</param>
+    public async Task<DoctorReport> ReportAsync(bool serving, CancellationToken cancellationToken)
+    {
+        using var examination = new ClusterExamination(api, discovery, _stores, Settings(configuration, serving), time);
+        return Diagnosis.Of(await examination.ExamineAsync(cancellationToken));
+    }
+
+    public void Dispose() => _stores.Dispose();
+
+    private static DoctorSettings Settings(IConfiguration configuration, bool serving) => new(
+        serving,
+        configuration["Events:Token"] is { Length: > 0 },
+        configuration["Gateway:Address"],
+        double.TryParse(configuration["Gateway:ActivityTimeoutSeconds"], System.Globalization.CultureInfo.InvariantCulture, out var seconds) ? seconds : new Relay.RelayOptions().ActivityTimeout.TotalSeconds,
+        CatalogOptions.Parse(configuration["Doctor:Functions"] ?? configuration["FUNCTIONS"]),
+        CatalogOptions.Parse(configuration["PREWARM_NAMESPACES"]),
+        configuration["Doctor:Namespace"] is { Length: > 0 } own ? own : "prewarm-system");
+}
