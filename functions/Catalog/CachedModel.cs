@@ -13,38 +13,39 @@ internal sealed class CachedModel
     public CachedModelStatus? Status { get; set; }
 }
 
+/// <summary>A null stands for the default, as in a manifest.</summary>
 internal sealed class CachedModelSpec
 {
-    public SourceSpec Source { get; set; } = new();
-    public CacheSpec Cache { get; set; } = new();
-    public ServingSpec Serving { get; set; } = new();
-    public RolloutSpec Rollout { get; set; } = new();
+    public SourceSpec Source { get; set => field = value ?? new(); } = new();
+    public CacheSpec Cache { get; set => field = value ?? new(); } = new();
+    public ServingSpec Serving { get; set => field = value ?? new(); } = new();
+    public RolloutSpec Rollout { get; set => field = value ?? new(); } = new();
 }
 
 /// <summary>Where the model's files are uploaded to.</summary>
 internal sealed class SourceSpec
 {
     /// <summary><c>oss://bucket/prefix</c>.</summary>
-    public string Uri { get; set; } = "";
+    public string Uri { get; set => field = value ?? ""; } = "";
 
     /// <summary>OSS endpoint (<c>oss-cn-hangzhou-internal.aliyuncs.com</c>) or the URL of an S3-compatible store.</summary>
-    public string Endpoint { get; set; } = "";
+    public string Endpoint { get; set => field = value ?? ""; } = "";
 
     /// <summary>Secret with the keys <c>fs.oss.accessKeyId</c> and <c>fs.oss.accessKeySecret</c>.</summary>
     public string? CredentialsSecret { get; set; }
 
     /// <summary>Auto, Folders (each folder below the prefix is a version) or Flat (the files are the one version).</summary>
-    public string Versions { get; set; } = "Auto";
+    public string Versions { get; set => field = value ?? "Auto"; } = "Auto";
 
-    public CompleteSpec Complete { get; set; } = new();
+    public CompleteSpec Complete { get; set => field = value ?? new(); } = new();
 }
 
 /// <summary>When an upload counts as complete.</summary>
 internal sealed class CompleteSpec
 {
     /// <summary>Auto, Marker, Index, Manifest or Quiet.</summary>
-    public string When { get; set; } = "Auto";
-    public string Marker { get; set; } = "_SUCCESS";
+    public string When { get; set => field = value ?? "Auto"; } = "Auto";
+    public string Marker { get; set => field = value ?? "_SUCCESS"; } = "_SUCCESS";
 
     /// <summary>Seconds without a change before an upload that nothing else completes counts as complete.</summary>
     public int QuietSeconds { get; set; } = 60;
@@ -60,30 +61,30 @@ internal sealed class CacheSpec
     public int? Copies { get; set; }
 
     /// <summary>prefer: serve with WarmthUnproven after the limit; require: never serve unproven.</summary>
-    public string Proof { get; set; } = "prefer";
+    public string Proof { get; set => field = value ?? "prefer"; } = "prefer";
 
     /// <summary>Seconds a rollout waits for proof of warmth under <c>proof: prefer</c>.</summary>
     public int WarmTimeoutSeconds { get; set; } = 900;
-    public TierSpec Tier { get; set; } = new();
+    public TierSpec Tier { get; set => field = value ?? new(); } = new();
     public int KeepVersions { get; set; } = 2;
     public ExistingDataset? ExistingDataset { get; set; }
 }
 
 internal sealed class TierSpec
 {
-    public string Medium { get; set; } = "SSD";
-    public string VolumeType { get; set; } = "emptyDir";
-    public string Path { get; set; } = "/mnt/ssd0/cache";
-    public string Quota { get; set; } = "50Gi";
-    public string High { get; set; } = "0.95";
-    public string Low { get; set; } = "0.7";
+    public string Medium { get; set => field = value ?? "SSD"; } = "SSD";
+    public string VolumeType { get; set => field = value ?? "emptyDir"; } = "emptyDir";
+    public string Path { get; set => field = value ?? "/mnt/ssd0/cache"; } = "/mnt/ssd0/cache";
+    public string Quota { get; set => field = value ?? "50Gi"; } = "50Gi";
+    public string High { get; set => field = value ?? "0.95"; } = "0.95";
+    public string Low { get; set => field = value ?? "0.7"; } = "0.7";
 }
 
 /// <summary>A Dataset that is already there, and the path below its mount that holds the version folders.</summary>
 internal sealed class ExistingDataset
 {
-    public string Name { get; set; } = "";
-    public string Path { get; set; } = "/";
+    public string Name { get; set => field = value ?? ""; } = "";
+    public string Path { get; set => field = value ?? "/"; } = "/";
 }
 
 internal sealed class ServingSpec
@@ -95,12 +96,12 @@ internal sealed class ServingSpec
     public string? ModelName { get; set; }
 
     /// <summary>ACK or ACKServerless.</summary>
-    public string Platform { get; set; } = "ACK";
+    public string Platform { get; set => field = value ?? "ACK"; } = "ACK";
     public string? EciSpecs { get; set; }
     public string? ReserveEciSpecs { get; set; }
 
     /// <summary>required, preferred or off: how strongly pods are placed on nodes with the cache (ACK).</summary>
-    public string Affinity { get; set; } = "preferred";
+    public string Affinity { get; set => field = value ?? "preferred"; } = "preferred";
 
     /// <summary>KServe's predictor as it is; STORAGE_URI is filled in.</summary>
     public JsonObject? Predictor { get; set; }
@@ -137,6 +138,9 @@ internal sealed class CachedModelStatus
     /// <summary>Who gets which share of the traffic, such as <c>v2 100%</c>.</summary>
     public string? Traffic { get; set; }
     public string? Url { get; set; }
+
+    /// <summary>The prefix that this model holds, as <c>oss://bucket/prefix/</c>; null while another CachedModel has it.</summary>
+    public string? Source { get; set; }
     public LocalityStatus? Locality { get; set; }
     public HandledRequests? Handled { get; set; }
 

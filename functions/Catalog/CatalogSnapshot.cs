@@ -26,6 +26,10 @@ internal sealed class CatalogSnapshot
     public IReadOnlyList<CachedModel> ByModelName(string modelName) =>
         _byModelName.TryGetValue(modelName, out var models) ? models : [];
 
+    /// <summary>The models whose prefix and this one could hold the same object.</summary>
+    public IEnumerable<CachedModel> Overlapping(SourceLocation location) =>
+        _byBucket.TryGetValue(location.Bucket, out var models) ? models.Where(m => m.Location()!.Overlaps(location)) : [];
+
     /// <summary>The models whose prefix holds an object key.</summary>
     public IEnumerable<CachedModel> Owners(string bucket, string key) =>
         _byBucket.TryGetValue(bucket, out var models)

@@ -3,6 +3,12 @@ namespace Prewarm.Functions.Catalog;
 /// <summary>Bucket and prefix of an <c>oss://</c> URI. The prefix is empty or ends with a slash.</summary>
 internal sealed record SourceLocation(string Bucket, string Prefix)
 {
+    public string Uri => $"oss://{Bucket}/{Prefix}";
+
+    /// <summary>Whether an object could lie below both.</summary>
+    public bool Overlaps(SourceLocation other) => Bucket == other.Bucket
+        && (Prefix.StartsWith(other.Prefix, StringComparison.Ordinal) || other.Prefix.StartsWith(Prefix, StringComparison.Ordinal));
+
     /// <summary>Parses <c>oss://bucket/prefix</c>; null when it is not one.</summary>
     public static SourceLocation? Parse(string? uri)
     {

@@ -54,11 +54,9 @@ internal static class LinePlanner
         }
 
         // 2
-        if (Invalid(observed) is var (reason, message) && reason is not null)
+        if (Faults(observed) is { Count: > 0 } faults)
         {
-            conditions.Set("Invalid", true, reason, message!);
-            conditions.Set("Ready", false, reason, message!);
-            return new([], LineSummary.Status(before, model, "Blocked", conditions, before.Versions, null));
+            return Invalid(model, before, conditions, faults);
         }
 
         // 3
@@ -80,7 +78,17 @@ internal static class LinePlanner
 
         // 5, 6
         var verdict = new WarmthVerdict(Warmth.Unknown, "NoVersion", "no complete version yet", 0);
-        if (target is not null)
+        var fault = target is null ? null : TooSmall(pass, target);
+        if (fault is not null)
+        {
+            verdict = new(Warmth.Unknown, fault.Reason, fault.Message, 0);
+            conditions.Set("Invalid", true, fault.Reason, fault.Message);
+            foreach (var type in (string[])["CacheReady", "CacheWarm", "RevisionReady"])
+            {
+                conditions.Set(type, false, fault.Reason, fault.Message);
+            }
+        }
+        else if (target is not null)
         {
             verdict = WarmStage.Plan(pass, target);
             RolloutStage.Plan(pass, target);
@@ -97,8 +105,34 @@ internal static class LinePlanner
 
         // 7
         CleanupStage.LetGo(pass, target);
-        return new(pass.Actions, Status(pass, before, target, handled, verdict));
+        return new(pass.Actions, Status(pass, before, target, handled, verdict, fault));
     }
+
+    private static IReadOnlyList<SpecFault> Faults(Observed observed) => SpecChecks.Of(observed.Model) is { Count: > 0 } faults ? faults : ClusterChecks.Of(observed);
+
+    /// <summary>Says what is wrong and makes nothing; what serves goes on as it is. The next look judges a repaired spec anew.</summary>
+    private static LinePlan Invalid(CachedModel model, CachedModelStatus before, Conditions conditions, IReadOnlyList<SpecFault> faults)
+    {
+        var (reason, message) = SpecFault.Sum(faults);
+        conditions.Set("Invalid", true, reason, message);
+        if (reason == ClusterChecks.DatasetMissing)
+        {
+            conditions.Set("CacheReady", false, reason, message);
+        }
+
+        var serving = before.Versions?.FindLast(v => v.State == VersionState.Serving);
+        conditions.Set("Ready", false, reason, serving is null ? message : $"{message}; version {serving.Name} goes on serving as it is");
+        conditions.KeepOthers();
+        var status = LineSummary.Status(before, model, "Blocked", conditions, before.Versions, null);
+        status.Source = faults.Any(f => f.Reason == ClusterChecks.PrefixClaimed) ? null : before.Source;
+        return new([], status);
+    }
+
+    /// <summary>A cache that is made for the target and can never hold it; what is warm already stays.</summary>
+    private static SpecFault? TooSmall(LinePass pass, VersionStatus target) =>
+        target.State is VersionState.Complete or VersionState.Warming && pass.Model.Spec!.Cache.ExistingDataset is null && !pass.Adopted(target)
+            ? SpecChecks.TooSmall(pass.Model, target)
+            : null;
 
     /// <summary>Looks on: what is uploaded is noted, nothing is made, moved or refused, and no clock runs.</summary>
     private static LinePlan Paused(LinePass pass, CachedModelStatus before, List<string> overwritten)
@@ -111,10 +145,12 @@ internal static class LinePlanner
             version.RolloutStartedAt = null;
         }
 
-        return new([], LineSummary.Status(before, pass.Model, before.Phase ?? "Waiting", pass.Conditions, pass.Versions, pass.NextLook));
+        var status = LineSummary.Status(before, pass.Model, before.Phase ?? "Waiting", pass.Conditions, pass.Versions, pass.NextLook);
+        status.Source = pass.Model.Location()!.Uri;
+        return new([], status);
     }
 
-    private static CachedModelStatus Status(LinePass pass, CachedModelStatus before, VersionStatus? target, HandledRequests? handled, WarmthVerdict verdict)
+    private static CachedModelStatus Status(LinePass pass, CachedModelStatus before, VersionStatus? target, HandledRequests? handled, WarmthVerdict verdict, SpecFault? fault)
     {
         var (observed, model, versions) = (pass.Observed, pass.Model, pass.Versions);
         var failure = observed.Uploads?.Failure;
@@ -123,9 +159,17 @@ internal static class LinePlanner
             serving is null ? "no version has taken traffic yet" : $"version {serving.Name} serves since {serving.ServingSince:u}");
         var ready = serving is not null && observed.Service?.Status?.Conditions?.Find(c => c.Type == "Ready")?.Status == "True";
         var phase = LineSummary.Phase(versions, target);
-        pass.Conditions.Set("Ready", ready, ready ? "Serving" : phase, ready ? $"version {serving!.Name} serves" : LineSummary.Waiting(versions, target, failure));
+        if (fault is not null)
+        {
+            pass.Conditions.Set("Ready", false, fault.Reason, serving is null ? fault.Message : $"{fault.Message}; version {serving.Name} goes on serving");
+        }
+        else
+        {
+            pass.Conditions.Set("Ready", ready, ready ? "Serving" : phase, ready ? $"version {serving!.Name} serves" : LineSummary.Waiting(versions, target, failure));
+        }
 
-        var status = LineSummary.Status(before, model, failure is { Transient: false } ? "Blocked" : phase, pass.Conditions, versions, pass.NextLook);
+        var status = LineSummary.Status(before, model, fault is not null || failure is { Transient: false } ? "Blocked" : phase, pass.Conditions, versions, pass.NextLook);
+        status.Source = model.Location()!.Uri;
         status.Version = serving?.Name;
         status.Url = observed.Service?.Status?.Url;
         status.Warmth = verdict.Warmth.ToString();
@@ -134,32 +178,6 @@ internal static class LinePlanner
         status.Locality = LineSummary.Locality(pass, target);
         status.Handled = handled;
         return status;
-    }
-
-    private static (string? Reason, string? Message) Invalid(Observed observed)
-    {
-        var model = observed.Model;
-        if (model.Location() is null)
-        {
-            return ("InvalidSource", $"spec.source.uri is '{model.Spec?.Source.Uri}': write oss://<bucket>/<prefix>");
-        }
-
-        if (model.Spec!.Source.Endpoint.Length == 0)
-        {
-            return ("InvalidEndpoint", "spec.source.endpoint is empty: write the bucket's endpoint, such as oss-cn-hangzhou-internal.aliyuncs.com");
-        }
-
-        if (observed.Adopted is { } adopted && Ownership.Owns(model, adopted.Metadata))
-        {
-            return ("OwnDataset", $"spec.cache.existingDataset is {adopted.Metadata.Name}, which was made for this model and may be deleted with its version: name another one, or remove the field");
-        }
-
-        if (observed.Service is { } service && !Ownership.Owns(model, service.Metadata))
-        {
-            return ("ForeignObject", $"InferenceService {service.Metadata.Name} exists and is not this model's: set spec.serving.name to another name, or delete it");
-        }
-
-        return default;
     }
 
     private static JsonNode? Node(CachedModelStatus? status) =>

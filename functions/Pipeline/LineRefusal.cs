@@ -26,6 +26,7 @@ internal static class LineRefusal
             Warmth = before.Warmth,
             Traffic = before.Traffic,
             Url = before.Url,
+            Source = before.Source,
             Locality = before.Locality,
             Handled = before.Handled,
             NextLook = Conditions.Seconds(now + LookAgain),

@@ -19,6 +19,7 @@ internal static class LineSummary
         Warmth = before.Warmth,
         Traffic = before.Traffic,
         Url = before.Url,
+        Source = before.Source,
         Locality = before.Locality,
         Handled = before.Handled,
         NextLook = nextLook is { } at ? Conditions.Seconds(at.AddSeconds(1)) : null,

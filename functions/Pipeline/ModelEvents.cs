@@ -31,10 +31,11 @@ internal sealed record ModelNews(string Condition, string Reason, string Message
         return news;
     }
 
+    // Another fault of the same kind is news.
     // With several versions "True, IndexSatisfied" again is news when it is about another version.
     private static bool NewVersion(CachedModelStatus? before, CachedModelStatus after, ModelCondition condition, ModelCondition old) =>
-        condition.Type == "UploadComplete" && condition.Message != old.Message
-        && (after.Versions ?? []).Any(v => v.CompletedAt is not null && before?.Versions?.Find(b => b.Name == v.Name)?.CompletedAt != v.CompletedAt);
+        condition.Message != old.Message && (condition.Type == "Invalid" || (condition.Type == "UploadComplete"
+        && (after.Versions ?? []).Any(v => v.CompletedAt is not null && before?.Versions?.Find(b => b.Name == v.Name)?.CompletedAt != v.CompletedAt)));
 
     private static bool IsWarning(ModelCondition condition, CachedModelStatus after) => condition.Type switch
     {
@@ -54,6 +55,9 @@ internal sealed class ModelEvents(IKubeApi api, TimeProvider time, ILogger logge
 {
     private const string Component = "prewarm";
     private const int MaxMessage = 1024;
+
+    /// <summary>Of a model's name: with dot and hash an Event's name has at most 253 characters.</summary>
+    private const int MaxName = 236;
 
     public async Task TellAsync(CachedModel model, CachedModelStatus after, CancellationToken cancellationToken)
     {
@@ -112,6 +116,7 @@ internal sealed class ModelEvents(IKubeApi api, TimeProvider time, ILogger logge
     private static string Name(CachedModel model, ModelNews news)
     {
         var said = SHA256.HashData(Encoding.UTF8.GetBytes($"{model.Metadata.Uid}\n{news.Condition}\n{news.Reason}\n{news.Message}"));
-        return $"{model.Metadata.Name}.{Convert.ToHexStringLower(said)[..16]}";
+        var name = model.Metadata.Name!;
+        return $"{(name.Length <= MaxName ? name : name[..MaxName].TrimEnd('-', '.'))}.{Convert.ToHexStringLower(said)[..16]}";
     }
 }

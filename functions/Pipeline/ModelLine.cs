@@ -24,10 +24,10 @@ internal sealed class ModelLine : IModelLine
     private readonly ILogger _logger;
     private readonly ConcurrentDictionary<ModelKey, Slot> _slots = new();
 
-    public ModelLine(IKubeApi api, IUploadSource uploads, IRevisionProver prover, TimeProvider time, ILogger<ModelLine> logger)
+    public ModelLine(IKubeApi api, IUploadSource uploads, IRevisionProver prover, TimeProvider time, ILogger<ModelLine> logger, ICatalog? catalog = null)
     {
         (_api, _time, _logger) = (api, time, logger);
-        _observer = new(api, uploads);
+        _observer = new(api, uploads, catalog);
         _actor = new(api, _observer, prover, logger);
         _events = new(api, time, logger);
     }

@@ -8,26 +8,32 @@ using Prewarm.Functions.Warm;
 namespace Prewarm.Functions.Pipeline;
 
 /// <summary>Reads everything that one pass decides on.</summary>
-internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads)
+internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads, ICatalog? catalog = null)
 {
     /// <param name="fresh">The first pass lists the store again (<see cref="IUploadSource.ObserveAsync"/>).</param>
     /// <param name="listed">A listing of this very look: the passes after its first one need no other.</param>
     public async Task<Observed> ObserveAsync(CachedModel model, string? cause, UploadObservation? listed, bool fresh, CancellationToken cancellationToken)
     {
         var ns = model.Metadata.Namespace;
+        if (model.Metadata.DeletionTimestamp is null && SpecChecks.Of(model).Count > 0)
+        {
+            // Nothing will be made; and names that no object can have are not asked for.
+            return new(model) { Cause = cause };
+        }
+
         var selector = Ownership.Selector(model.Metadata.Name!);
         var datasets = api.ListAsync(FluidKinds.Datasets, ns, selector, cancellationToken);
         var runtimes = api.ListAsync(FluidKinds.JindoRuntimes, ns, selector, cancellationToken);
         var loads = api.ListAsync(FluidKinds.DataLoads, ns, selector, cancellationToken);
         await Task.WhenAll(datasets, runtimes, loads);
-        var service = await api.GetAsync(ServingKinds.InferenceServices, ns, model.ServiceName(), cancellationToken);
+        var service = SpecChecks.ServingName(model.ServiceName()) ? await api.GetAsync(ServingKinds.InferenceServices, ns, model.ServiceName(), cancellationToken) : null;
         var created = service?.Status?.Components?.GetValueOrDefault("predictor")?.LatestCreatedRevision;
         var revision = created is null ? null : await api.GetAsync(ServingKinds.Revisions, ns, created, cancellationToken);
         var observation = model.Metadata.DeletionTimestamp is null && model.Location() is not null
             ? listed ?? await ListUploadsAsync(model, fresh, cancellationToken)
             : null;
         var existing = model.Spec?.Cache.ExistingDataset?.Name;
-        var adopted = existing is null ? null : await api.GetAsync(FluidKinds.Datasets, ns, existing, cancellationToken);
+        var adopted = !SpecChecks.ObjectName(existing) ? null : await api.GetAsync(FluidKinds.Datasets, ns, existing!, cancellationToken);
         var (workers, pods) = await PlacesAsync(model, adopted is null ? (await datasets).Items : [.. (await datasets).Items, adopted], cancellationToken);
         return new(model)
         {
@@ -41,6 +47,7 @@ internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads)
             Runtimes = (await runtimes).Items,
             Loads = (await loads).Items,
             Service = service,
+            Claim = catalog is null ? null : Claims.Of(model, catalog.Current),
             Revision = revision,
         };
     }
@@ -98,16 +105,20 @@ internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads)
         var secret = await api.GetAsync(CoreKinds.Secrets, model.Metadata.Namespace, name, cancellationToken);
         if (secret is null)
         {
-            return (null, null, $"Secret {name} (spec.source.credentialsSecret) does not exist in namespace {model.Metadata.Namespace}");
+            return (null, null, $"spec.source.credentialsSecret is '{name}': there is no such Secret in namespace {model.Metadata.Namespace}: make it, with the keys {SourceSecret.IdKey} and {SourceSecret.SecretKey}, or correct the name");
         }
 
         var id = Decode(secret.Data, SourceSecret.IdKey);
         var key = Decode(secret.Data, SourceSecret.SecretKey);
         return id is null || key is null
-            ? (null, null, $"Secret {name} lacks the key {(id is null ? SourceSecret.IdKey : SourceSecret.SecretKey)}")
+            ? (null, null, $"spec.source.credentialsSecret is '{name}': that Secret lacks the key {(id is null ? SourceSecret.IdKey : SourceSecret.SecretKey)}, or it is empty: write it")
             : (id, key, null);
     }
 
-    private static string? Decode(Dictionary<string, string>? data, string key) =>
-        data?.GetValueOrDefault(key) is { Length: > 0 } text ? Encoding.UTF8.GetString(Convert.FromBase64String(text)).Trim() : null;
+    private static string? Decode(Dictionary<string, string>? data, string key)
+    {
+        var text = data?.GetValueOrDefault(key) ?? "";
+        var bytes = new byte[text.Length];
+        return Convert.TryFromBase64String(text, bytes, out var length) && Encoding.UTF8.GetString(bytes, 0, length).Trim() is { Length: > 0 } value ? value : null;
+    }
 }

@@ -21,6 +21,9 @@ internal sealed record Observed(CachedModel Model)
     public JindoRuntime? AdoptedRuntime { get; init; }
     public InferenceService? Service { get; init; }
 
+    /// <summary>What another CachedModel has and this one asks for; null: nothing.</summary>
+    public SpecFault? Claim { get; init; }
+
     /// <summary>The revision that <c>components.predictor.latestCreatedRevision</c> names.</summary>
     public Revision? Revision { get; init; }
 

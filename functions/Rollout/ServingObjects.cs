@@ -104,6 +104,7 @@ internal static class ServingObjects
         else if (overwrite)
         {
             entry["value"] = value;
+            entry.Remove("valueFrom");
         }
     }
 

@@ -89,12 +89,10 @@ internal static class UploadPlanner
             files.Find(f => f.Key == version.Prefix + Golden)?.Key);
 
         // 2.
-        foreach (var file in files)
+        var unusable = files.Select(f => (f.Key, Why: ObjectKeys.UnusableBecause(f.Key[prefix.Length..]))).Where(f => f.Why is not null).ToList();
+        if (unusable.Count > 0)
         {
-            if (UnusableBecause(file.Key[prefix.Length..]) is { } why)
-            {
-                return Refused("UnusableKey", $"the key \"{file.Key}\" {why}, which Fluid cannot load: upload it under another name");
-            }
+            return Refused("UnusableKey", $"Fluid cannot load {unusable.Count} of {files.Count} keys: {ObjectKeys.List(unusable.Select(f => $"\"{f.Key}\" {f.Why}"))}: upload under other names");
         }
 
         var demands = new List<UploadDemand>();
@@ -139,14 +137,14 @@ internal static class UploadPlanner
             return verdict with
             {
                 Reason = "MultipartOpen",
-                Message = $"multipart uploads are under way: {Names(open.Select(o => o.Key))}",
+                Message = $"multipart uploads are under way: {ObjectKeys.List(open.Select(o => o.Key))}",
                 NextLook = open.Max(o => o.Initiated) + stallAfter,
             };
         }
 
         if (files.Count == 0)
         {
-            return Waiting("Empty", $"there are only abandoned multipart uploads: {Names(version.Open.Select(o => o.Key).Order(StringComparer.Ordinal))}");
+            return Waiting("Empty", $"there are only abandoned multipart uploads: {ObjectKeys.List(version.Open.Select(o => o.Key).Order(StringComparer.Ordinal))}");
         }
 
         // 4.
@@ -173,7 +171,7 @@ internal static class UploadPlanner
             .Select(want => want.Key).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
         if (missing.Count > 0)
         {
-            return Waiting("MissingFiles", $"missing or of another size: {Names(missing)}");
+            return Waiting("MissingFiles", $"missing or of another size: {ObjectKeys.List(missing)}");
         }
 
         if (manifest is not null)
@@ -207,38 +205,6 @@ internal static class UploadPlanner
             var stalled = now - lastChange >= stallAfter;
             return verdict with { Reason = reason, Message = message, Stalled = stalled, NextLook = stalled ? null : lastChange + stallAfter };
         }
-    }
-
-    /// <summary>Fluid passes target paths unquoted through bash, joined by ':'; null when the path survives that.</summary>
-    private static string? UnusableBecause(string path)
-    {
-        if (path.Split('/').Any(s => s.StartsWith('-')))
-        {
-            return "has a name that begins with '-'";
-        }
-
-        if (path.Split('/').Any(s => s is "" or "." or ".."))
-        {
-            return "has an empty, '.' or '..' folder name";
-        }
-
-        foreach (var c in path)
-        {
-            if (char.IsControl(c) || char.IsWhiteSpace(c) || c is ':' or '*' or '?' or '[' or ']')
-            {
-                return char.IsControl(c) ? "holds a control character" : char.IsWhiteSpace(c) ? "holds a blank" : $"holds '{c}'";
-            }
-        }
-
-        return null;
-    }
-
-    /// <summary>The first names, so that a condition message stays short.</summary>
-    private static string Names(IEnumerable<string> keys)
-    {
-        const int shown = 5;
-        var all = keys.ToList();
-        return string.Join(", ", all.Take(shown)) + (all.Count > shown ? $" and {all.Count - shown} more" : "");
     }
 
     private sealed record Version(string Name, string Prefix, List<StoredObject> Files, StoredObject? Marker, List<OpenUpload> Open);
