@@ -26,7 +26,7 @@ internal static class CloudEventReader
         {
             if (MimeUtilities.IsCloudEventsBatchContentType(type))
             {
-                return JsonNode.Parse(body) is JsonArray array
+                return StrictJson.Parse(body) is JsonArray array
                     ? CloudEventRead.Of([.. array.Select(Structured)])
                     : CloudEventRead.Refuse(400, "a batch is a JSON array");
             }
@@ -34,7 +34,7 @@ internal static class CloudEventReader
             if (MimeUtilities.IsCloudEventsContentType(type))
             {
                 return type.Contains("json", StringComparison.OrdinalIgnoreCase)
-                    ? CloudEventRead.Of([Structured(JsonNode.Parse(body))])
+                    ? CloudEventRead.Of([Structured(StrictJson.Parse(body))])
                     : CloudEventRead.Refuse(415, $"structured events are read as JSON, not as {type}");
             }
 
@@ -44,9 +44,9 @@ internal static class CloudEventReader
             }
 
             // EventBridge posts whole events as plain JSON.
-            return IsJson(type) && JsonNode.Parse(body) is JsonObject json && json.ContainsKey("specversion")
+            return IsJson(type) && StrictJson.Parse(body) is JsonObject json && json.ContainsKey("specversion")
                 ? CloudEventRead.Of([Structured(json)])
-                : CloudEventRead.Refuse(415, "this is not a CloudEvent: there is neither a ce-specversion header nor a CloudEvents content type");
+                : CloudEventRead.Refuse(400, "this is not a CloudEvent: there is neither a ce-specversion header nor a CloudEvents content type");
         }
         catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException or FormatException)
         {
@@ -110,7 +110,7 @@ internal static class CloudEventReader
     }
 
     private static object? Data(string type, byte[] body) =>
-        body.Length == 0 ? null : IsJson(type) ? JsonNode.Parse(body) : body;
+        body.Length == 0 ? null : IsJson(type) ? StrictJson.Parse(body) : body;
 
     private static string? Text(JsonNode? node) => node switch
     {

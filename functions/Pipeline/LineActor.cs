@@ -2,6 +2,7 @@ using Microsoft.Extensions.Logging;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Rollout;
+using Prewarm.Functions.Upload;
 using Prewarm.Functions.Warm;
 
 namespace Prewarm.Functions.Pipeline;
@@ -9,8 +10,6 @@ namespace Prewarm.Functions.Pipeline;
 /// <summary>Carries out the steps of a plan, each under a span of the trace that its version's upload began.</summary>
 internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionProver prover, ILogger logger)
 {
-    private const int MaxGoldenBytes = 1 << 20;
-
     /// <summary>Applies one action; true when the model should be looked at again at once.</summary>
     public async Task<bool> ApplyAsync(Observed observed, LinePlan plan, LineAction action, CancellationToken cancellationToken)
     {
@@ -74,7 +73,7 @@ internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionP
 
     private async Task ProveAsync(Observed observed, LinePlan plan, LineAction.Prove prove, CancellationToken cancellationToken)
     {
-        var golden = await observer.ReadAsync(observed.Model, prove.GoldenKey, MaxGoldenBytes, cancellationToken);
+        var golden = await observer.ReadAsync(observed.Model, prove.GoldenKey, GoldenFile.MaxBytes, cancellationToken);
         var timeout = TimeSpan.FromSeconds(observed.Model.Spec!.Rollout.GoldenTimeoutSeconds);
         var (passed, message) = golden is null
             ? (false, $"{prove.GoldenKey} cannot be read or is larger than 1 MiB")

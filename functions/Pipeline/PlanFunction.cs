@@ -10,7 +10,7 @@ using Prewarm.Functions.Upload;
 namespace Prewarm.Functions.Pipeline;
 
 /// <summary>What the next look at a model would do, and why, without doing it.</summary>
-internal sealed class PlanFunction(IKubeApi api, IUploadSource uploads, TimeProvider time)
+internal sealed class PlanFunction(IKubeApi api, IUploadSource uploads, TimeProvider time, ICatalog? catalog = null)
 {
     /// <summary>Reads the cluster and lists the store, as a look does.</summary>
     private static readonly TimeSpan LookLimit = TimeSpan.FromSeconds(20);
@@ -46,7 +46,7 @@ internal sealed class PlanFunction(IKubeApi api, IUploadSource uploads, TimeProv
             return null;
         }
 
-        var observed = await new ModelObserver(api, uploads).ObserveAsync(model, null, null, fresh: false, cancellationToken);
+        var observed = await new ModelObserver(api, uploads, catalog).ObserveAsync(model, null, null, fresh: false, cancellationToken);
         var plan = LinePlanner.Settle(observed, time.GetUtcNow());
         return PlanView.Of(observed, plan);
     }

@@ -153,7 +153,7 @@ internal static class TraceReader
                 throw new FormatException(times.Count == 0 ? $"negative time {value}" : $"unsorted: the delta at position {times.Count} is {value}");
             }
 
-            times.Add(times.Count == 0 ? value : times[^1] + value);
+            times.Add(times.Count == 0 ? value : Finite(times[^1] + value, "t"));
         }
 
         return [.. times];

@@ -2,54 +2,40 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Prewarm.Functions.Events;
+using Prewarm.Functions.Upload;
 
 namespace Prewarm.Functions.Rollout;
 
 /// <summary>Proves a revision through the mesh gateway, with the revision's tag host as Host.</summary>
 internal sealed class GatewayProver(HttpClient http, Uri gateway, TimeProvider time) : IRevisionProver
 {
-    private const int MaxLines = 100;
     private const int MaxAnswer = 4 << 20;
 
     public async Task<(bool Passed, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        var lines = Encoding.UTF8.GetString(golden).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-        if (lines.Length is 0 or > MaxLines)
+        var (questions, fault) = GoldenFile.Read(golden);
+        if (fault is not null)
         {
-            return (false, $"golden.jsonl has {lines.Length} lines: write 1 to {MaxLines}");
+            return (false, fault);
         }
 
-        for (var i = 0; i < lines.Length; i++)
+        foreach (var question in questions)
         {
-            JsonObject? question;
-            try
-            {
-                question = JsonNode.Parse(lines[i]) as JsonObject;
-            }
-            catch (JsonException)
-            {
-                question = null;
-            }
-
-            if (question?["request"] is not { } request || (question["expect"] ?? question["expected"] ?? question["response"]) is not { } expected)
-            {
-                return (false, $"golden.jsonl line {i + 1} is not {{\"request\": …, \"expect\": …}}");
-            }
-
-            var path = (string?)question["path"] ?? $"/v1/models/{Uri.EscapeDataString(modelName)}:predict";
-            var (status, answer) = await AskAsync(revision, path, request.ToJsonString(), timeout, cancellationToken);
+            var path = question.Path ?? $"/v1/models/{Uri.EscapeDataString(modelName)}:predict";
+            var (status, answer) = await AskAsync(revision, path, question.Request, timeout, cancellationToken);
             if (status != HttpStatusCode.OK)
             {
-                return (false, $"golden.jsonl line {i + 1}: {answer}");
+                return (false, $"golden.jsonl line {question.Line}: {answer}");
             }
 
-            if (!GoldenMatch.Contains(Parse(answer), expected))
+            if (!GoldenMatch.Contains(Parse(answer), question.Expected))
             {
-                return (false, $"golden.jsonl line {i + 1}: expected {Short(expected.ToJsonString())}, got {Short(answer)}");
+                return (false, $"golden.jsonl line {question.Line}: expected {Short(question.Expected.ToJsonString())}, got {Short(answer)}");
             }
         }
 
-        return (true, $"{lines.Length} golden predictions passed");
+        return (true, $"{questions.Count} golden predictions passed");
     }
 
     private async Task<(HttpStatusCode Status, string Answer)> AskAsync(Uri revision, string path, string body, TimeSpan timeout, CancellationToken cancellationToken)
@@ -82,7 +68,7 @@ internal sealed class GatewayProver(HttpClient http, Uri gateway, TimeProvider t
     {
         try
         {
-            return JsonNode.Parse(text);
+            return StrictJson.Parse(text);
         }
         catch (JsonException)
         {

@@ -28,7 +28,7 @@ internal sealed record UploadFailure(string Reason, string Message, bool Transie
 /// <param name="Prefix">Full key prefix of the version, empty or ending with a slash.</param>
 /// <param name="Digest">32 hex digits of SHA-256 over sorted (full key, size, ETag) of the version's files.</param>
 /// <param name="Complete">Whether the upload counts as complete.</param>
-/// <param name="Reason">CamelCase reason: MarkerPresent, IndexSatisfied, ManifestSatisfied, Quiet; or MultipartOpen, MissingFiles, NotQuietYet, MarkerMissing, UnusableKey …</param>
+/// <param name="Reason">CamelCase reason: MarkerPresent, IndexSatisfied, ManifestSatisfied, Quiet; or MultipartOpen, MissingFiles, EmptyFiles, NotQuietYet, MarkerMissing, UnusableKey, MalformedIndex, MalformedGolden …</param>
 /// <param name="Message">For a person; names missing files.</param>
 /// <param name="NextLook">When time alone may change the verdict.</param>
 /// <param name="LastChange">Newest LastModified of its files.</param>

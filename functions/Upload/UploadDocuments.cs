@@ -11,6 +11,12 @@ internal static class UploadDocuments
     /// <summary>Bytes; the index of a model with a thousand shards is a few MiB.</summary>
     public const int MaxBytes = 16 * 1024 * 1024;
 
+    /// <summary>Indexes and manifests of one version, and their bytes together; more is no model.</summary>
+    public const int MaxCount = 16;
+    public const int MaxTotalBytes = 32 * 1024 * 1024;
+
+    private static readonly JsonDocumentOptions Unique = new() { AllowDuplicateProperties = false };
+
     public static bool IsIndex(string key) => key.EndsWith(".index.json", StringComparison.Ordinal);
 
     /// <summary><c>{"weight_map":{tensor: file}}</c>; the files lie beside the index.</summary>
@@ -29,7 +35,7 @@ internal static class UploadDocuments
             {
                 if (tensor.Value.ValueKind != JsonValueKind.String)
                 {
-                    return Faulty($"{key}: the weight_map entry {tensor.Name} is not a file name");
+                    return Faulty($"{ObjectKeys.Printable(key)}: the weight_map entry {ObjectKeys.Printable(tensor.Name)} is not a file name");
                 }
 
                 files.Add(tensor.Value.GetString()!);
@@ -40,10 +46,9 @@ internal static class UploadDocuments
                 return Faulty($"{key} has an empty weight_map");
             }
 
-            var outside = files.FirstOrDefault(LeavesFolder);
-            return outside is null
-                ? new([.. files.Select(f => (folder + f, (long?)null))], null)
-                : Faulty($"{key} names \"{outside}\", which lies outside its folder");
+            return files.Select(f => (File: f, Fault: BadName(f))).FirstOrDefault(f => f.Fault is not null) is { Fault: { } fault } bad
+                ? Faulty($"{key} names \"{ObjectKeys.Printable(bad.File)}\", which {fault}")
+                : new([.. files.Select(f => (folder + f, (long?)null))], null);
         });
     }
 
@@ -58,7 +63,7 @@ internal static class UploadDocuments
                 return Faulty($"{key} has no list of files");
             }
 
-            var files = new List<(string, long?)>();
+            var files = new Dictionary<string, long?>(StringComparer.Ordinal);
             foreach (var file in list.EnumerateArray())
             {
                 if (file.ValueKind != JsonValueKind.Object
@@ -69,20 +74,30 @@ internal static class UploadDocuments
                 }
 
                 var name = path.GetString()!;
-                if (LeavesFolder(name))
+                if (BadName(name) is { } fault)
                 {
-                    return Faulty($"{key} names \"{name}\", which lies outside its folder");
+                    return Faulty($"{key} names \"{ObjectKeys.Printable(name)}\", which {fault}");
                 }
 
-                files.Add((folder + name, bytes));
+                if (bytes < 0)
+                {
+                    return Faulty($"{key} gives \"{ObjectKeys.Printable(name)}\" the size {bytes}");
+                }
+
+                if (!files.TryAdd(folder + name, bytes) && files[folder + name] != bytes)
+                {
+                    return Faulty($"{key} names \"{ObjectKeys.Printable(name)}\" twice, with two sizes");
+                }
             }
 
-            return new(files, null);
+            return new([.. files.Select(f => (f.Key, f.Value))], null);
         });
     }
 
-    private static bool LeavesFolder(string path) =>
-        path.Length == 0 || path[0] == '/' || path.Contains('\\') || path.Split('/').Any(s => s is "" or "." or "..");
+    private static string? BadName(string path) =>
+        path.Length == 0 || path[0] == '/' || path.Contains('\\') || path.Split('/').Any(s => s is "" or "." or "..") ? "lies outside its folder"
+        : ObjectKeys.UnusableBecause(path) is { } why ? $"{why}, and Fluid cannot load that"
+        : null;
 
     private static UploadDemand Faulty(string fault) => new([], fault);
 
@@ -90,13 +105,13 @@ internal static class UploadDocuments
     {
         try
         {
-            using var document = JsonDocument.Parse(json);
+            using var document = JsonDocument.Parse(json, Unique);
             return document.RootElement.ValueKind == JsonValueKind.Object ? read(document.RootElement) : Faulty($"{key} is not a JSON object");
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // InvalidOperationException: a string with an unpaired surrogate.
-            return Faulty($"{key} is not readable JSON");
+            return Faulty($"{key} is not readable JSON ({ObjectKeys.Printable(e.Message)})");
         }
     }
 }

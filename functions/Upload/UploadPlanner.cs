@@ -16,13 +16,12 @@ internal static class UploadPlanner
 {
     public const string FlatName = "flat";
     private const string Manifest = "manifest.json";
-    private const string Golden = "golden.jsonl";
 
     /// <summary>The small files whose content <see cref="Plan"/> wants to know.</summary>
     public static IEnumerable<StoredObject> Documents(SourceSpec source, string prefix, IReadOnlyList<StoredObject> objects) =>
         Split(source, prefix, objects, [])
-            .SelectMany(v => v.Files.Where(f => WantsContent(source.Complete.When, v.Prefix, f.Key)))
-            .Where(f => f.Size <= UploadDocuments.MaxBytes);
+            .Where(v => TooMuchToRead(source.Complete.When, v) is null)
+            .SelectMany(v => v.Files.Where(f => WantsContent(source.Complete.When, v.Prefix, f.Key) || IsGolden(v.Prefix, f.Key)));
 
     /// <param name="content">Content of a listed document by full key; null when it could not be read as listed.</param>
     public static IReadOnlyList<UploadedVersion> Plan(
@@ -37,6 +36,19 @@ internal static class UploadPlanner
         "Manifest" => key == versionPrefix + Manifest,
         _ => false,
     };
+
+    private static bool IsGolden(string versionPrefix, string key) => key == versionPrefix + GoldenFile.Name;
+
+    /// <summary>Why a version's documents are not worth reading; null when they are.</summary>
+    private static string? TooMuchToRead(string when, Version version)
+    {
+        var documents = version.Files.Where(f => WantsContent(when, version.Prefix, f.Key)).ToList();
+        return documents.Find(f => f.Size > UploadDocuments.MaxBytes) is { } large ? $"{ObjectKeys.Printable(large.Key)} is larger than {UploadDocuments.MaxBytes} bytes"
+            : documents.Count > UploadDocuments.MaxCount ? $"there are {documents.Count} indexes, more than {UploadDocuments.MaxCount}"
+            : documents.Sum(f => f.Size) > UploadDocuments.MaxTotalBytes ? $"the indexes are together larger than {UploadDocuments.MaxTotalBytes} bytes"
+            : version.Files.Find(f => IsGolden(version.Prefix, f.Key)) is { Size: > GoldenFile.MaxBytes } ? $"{GoldenFile.Name} is larger than {GoldenFile.MaxBytes} bytes"
+            : null;
+    }
 
     // 1.
     private static List<Version> Split(SourceSpec source, string prefix, IReadOnlyList<StoredObject> objects, IReadOnlyList<OpenUpload> open)
@@ -86,7 +98,7 @@ internal static class UploadPlanner
             .Max();
         var verdict = new UploadedVersion(
             version.Name, version.Prefix, UploadDigest.Of(files), files.Count, files.Sum(f => f.Size), false, "", "", null, lastChange,
-            files.Find(f => f.Key == version.Prefix + Golden)?.Key);
+            files.Find(f => IsGolden(version.Prefix, f.Key))?.Key);
 
         // 2.
         var unusable = files.Select(f => (f.Key, Why: ObjectKeys.UnusableBecause(f.Key[prefix.Length..]))).Where(f => f.Why is not null).ToList();
@@ -95,15 +107,28 @@ internal static class UploadPlanner
             return Refused("UnusableKey", $"Fluid cannot load {unusable.Count} of {files.Count} keys: {ObjectKeys.List(unusable.Select(f => $"\"{f.Key}\" {f.Why}"))}: upload under other names");
         }
 
+        if (TooMuchToRead(rule.When, version) is { } tooMuch)
+        {
+            return Refused("MalformedIndex", tooMuch);
+        }
+
+        if (verdict.GoldenKey is { } golden)
+        {
+            if (content(golden) is not { } lines)
+            {
+                return verdict with { Reason = "Changing", Message = $"{golden} changed while it was read", NextLook = now + shortQuiet };
+            }
+
+            if (GoldenFile.Read(lines).Fault is { } fault)
+            {
+                return Refused("MalformedGolden", $"{fault}: correct it, or leave the file out");
+            }
+        }
+
         var demands = new List<UploadDemand>();
         StoredObject? manifest = null;
         foreach (var file in files.Where(f => WantsContent(rule.When, version.Prefix, f.Key)))
         {
-            if (file.Size > UploadDocuments.MaxBytes)
-            {
-                return Refused("MalformedIndex", $"{file.Key} is larger than {UploadDocuments.MaxBytes} bytes");
-            }
-
             if (content(file.Key) is not { } bytes)
             {
                 return verdict with { Reason = "Changing", Message = $"{file.Key} changed while it was read", NextLook = now + shortQuiet };
@@ -148,8 +173,14 @@ internal static class UploadPlanner
         }
 
         // 4.
+        var empty = files.FindAll(f => f.Size == 0 && HoldsWeights(f.Key));
         if (version.Marker is { } marker)
         {
+            if (marker.LastModified >= lastChange && empty.Count > 0)
+            {
+                return Empty();
+            }
+
             if (marker.LastModified >= lastChange)
             {
                 return Complete("MarkerPresent", $"{rule.Marker} is newer than every file");
@@ -167,11 +198,16 @@ internal static class UploadPlanner
 
         var byKey = files.ToDictionary(f => f.Key, StringComparer.Ordinal);
         var missing = demands.SelectMany(d => d.Files)
-            .Where(want => !byKey.TryGetValue(want.Key, out var got) || (want.Size is { } size ? got.Size != size : got.Size == 0))
-            .Select(want => want.Key).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToList();
+            .Select(want => (want.Key, Fault: Short(want, byKey.GetValueOrDefault(want.Key)))).Where(want => want.Fault is not null)
+            .DistinctBy(want => want.Key, StringComparer.Ordinal).OrderBy(want => want.Key, StringComparer.Ordinal).ToList();
         if (missing.Count > 0)
         {
-            return Waiting("MissingFiles", $"missing or of another size: {ObjectKeys.List(missing)}");
+            return Waiting("MissingFiles", string.Join("; ", missing.GroupBy(m => m.Fault!, m => m.Key).OrderBy(g => g.Key == "missing" ? 0 : 1).ThenBy(g => g.Key, StringComparer.Ordinal).Select(g => $"{g.Key}: {ObjectKeys.List(g)}")));
+        }
+
+        if (empty.Count > 0)
+        {
+            return Empty();
         }
 
         if (manifest is not null)
@@ -191,6 +227,9 @@ internal static class UploadPlanner
             _ => QuietFor(quiet, "Quiet", $"nothing changed for {rule.QuietSeconds} s"),
         };
 
+        // A file of weights has at least a header: one of 0 bytes is an upload that broke off, whatever a marker says.
+        UploadedVersion Empty() => Waiting("EmptyFiles", $"empty: {ObjectKeys.List(empty.Select(f => f.Key))}: upload again");
+
         UploadedVersion Refused(string reason, string message) => verdict with { Reason = reason, Message = message, Refused = true };
 
         UploadedVersion Complete(string reason, string message) => verdict with { Complete = true, Reason = reason, Message = message };
@@ -206,6 +245,12 @@ internal static class UploadPlanner
             return verdict with { Reason = reason, Message = message, Stalled = stalled, NextLook = stalled ? null : lastChange + stallAfter };
         }
     }
+
+    private static bool HoldsWeights(string key) => key.EndsWith(".safetensors", StringComparison.Ordinal) || key.EndsWith(".gguf", StringComparison.Ordinal);
+
+    /// <summary>What a demanded file lacks; null when it is there.</summary>
+    private static string? Short((string Key, long? Size) want, StoredObject? got) =>
+        got is null ? "missing" : want.Size is { } size ? got.Size != size ? "of another size" : null : got.Size == 0 ? "empty" : null;
 
     private sealed record Version(string Name, string Prefix, List<StoredObject> Files, StoredObject? Marker, List<OpenUpload> Open);
 }

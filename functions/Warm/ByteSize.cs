@@ -15,7 +15,8 @@ internal static class ByteSize
             return null;
         }
 
-        return double.TryParse(text.AsSpan(0, text.Length - Units[unit].Length), NumberStyles.Float, CultureInfo.InvariantCulture, out var value)
+        // Neither NaN nor infinity nor less than nothing: a verdict on warmth is computed from it.
+        return double.TryParse(text.AsSpan(0, text.Length - Units[unit].Length), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value) && double.IsFinite(value * Math.Pow(1024, unit))
             ? value * Math.Pow(1024, unit)
             : null;
     }

@@ -55,8 +55,13 @@ public class CloudEventReaderTests
     }
 
     [Theory]
-    [InlineData("{}", "application/json", 415)]
-    [InlineData("hi", "text/plain", 415)]
+    [InlineData("{}", "application/json", 400)]
+    [InlineData("hi", "text/plain", 400)]
+    [InlineData("", "", 400)]
+    [InlineData("<event/>", "application/cloudevents+xml", 415)]
+    [InlineData("""{"specversion":"1.0","id":"1","source":"s","type":"t","data":{"oss":1,"oss":2}}""", "application/cloudevents+json", 400)]
+    [InlineData("""{"specversion":"1.0","id":"1","source":"s","type":"t","data":{"oss":{"bucket":{"name":"\ud800"}}}}""", "application/cloudevents+json", 400)]
+    [InlineData("""{"specversion":"1.0","id":"1","source":"s","type":"t","data":{"\udc00":1}}""", "application/cloudevents+json", 400)]
     [InlineData("{", "application/cloudevents+json", 400)]
     [InlineData("""{"specversion":"1.0"}""", "application/cloudevents+json", 400)]
     [InlineData("""{"specversion":"9"}""", "application/json", 400)]
