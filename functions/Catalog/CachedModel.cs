@@ -65,6 +65,15 @@ internal sealed class CacheSpec
 
     /// <summary>Seconds a rollout waits for proof of warmth under <c>proof: prefer</c>.</summary>
     public int WarmTimeoutSeconds { get; set; } = 900;
+
+    /// <summary>
+    /// What the relay does when a request finds the model at zero and its cache not local. require: the cache is loaded before anything is woken, up to the limit;
+    /// prefer: a load is asked for and the model is woken at once; ignore: it is woken at once.
+    /// </summary>
+    public string Locality { get; set => field = value ?? "prefer"; } = "prefer";
+
+    /// <summary>Seconds a wake waits for the cache under <c>locality: require</c>; then reads from the remote store are accepted.</summary>
+    public int LocalityTimeoutSeconds { get; set; } = 120;
     public TierSpec Tier { get; set => field = value ?? new(); } = new();
     public int KeepVersions { get; set; } = 2;
     public ExistingDataset? ExistingDataset { get; set; }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Prewarm.Functions.Events;
 
@@ -10,6 +11,8 @@ internal static class EventsServiceCollectionExtensions
     {
         services.AddSingleton(new EventToken(configuration["Events:Token"]));
         services.AddHostedService<EventTokenNotice>();
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(p => new EventSink(new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout.InfiniteTimeSpan }, p.GetRequiredService<TimeProvider>()));
         return services;
     }
 }

@@ -14,15 +14,17 @@ internal sealed record HealthReport(bool Ready, IReadOnlyList<HealthCheck> Check
     /// Ready once all CachedModels were read. An API server that is away later is said but does not make this process unready:
     /// the relay answers from memory and events are answered with 503, while taking every replica out of rotation would stop predictions.
     /// </summary>
-    public static HealthReport Of(ICatalog catalog, ICatalogContact contact)
+    /// <param name="ending">The process was asked to end: no new requests, please.</param>
+    public static HealthReport Of(ICatalog catalog, ICatalogContact contact, bool ending = false)
     {
         var synced = catalog.Synced.IsCompletedSuccessfully;
         HealthCheck[] checks =
         [
             new("catalogSynced", synced, synced ? null : "the CachedModels have not been listed yet"),
+            new("running", !ending, ending ? "this process ends" : null),
             new("apiServer", contact.Failure is null, contact.Failure),
         ];
-        return new(synced, checks);
+        return new(synced && !ending, checks);
     }
 }
 

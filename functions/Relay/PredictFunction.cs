@@ -6,18 +6,22 @@ namespace Prewarm.Functions.Relay;
 /// <summary>Predictions, by model name or by the CachedModel's full address.</summary>
 internal sealed class PredictFunction(RelayForwarder relay)
 {
+    [RelaySizeLimit]
     [Function("Predict")]
     public Task<IResult> PredictV1([HttpTrigger(AuthorizationLevel.Anonymous, "get", "post", Route = "v1/{*rest}")] HttpRequest request, FunctionContext context) =>
         RunAsync(request);
 
+    [RelaySizeLimit]
     [Function("PredictV2")]
     public Task<IResult> PredictV2([HttpTrigger(AuthorizationLevel.Anonymous, "get", "post", Route = "v2/{*rest}")] HttpRequest request, FunctionContext context) =>
         RunAsync(request);
 
+    [RelaySizeLimit]
     [Function("PredictOpenAI")]
     public Task<IResult> PredictOpenAI([HttpTrigger(AuthorizationLevel.Anonymous, "get", "post", Route = "openai/{*rest}")] HttpRequest request, FunctionContext context) =>
         RunAsync(request);
 
+    [RelaySizeLimit]
     [Function("PredictModel")]
     public Task<IResult> PredictModel([HttpTrigger(AuthorizationLevel.Anonymous, "get", "post", Route = "models/{ns}/{name}/{*rest}")] HttpRequest request, FunctionContext context) =>
         RunAsync(request);

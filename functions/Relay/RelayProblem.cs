@@ -19,4 +19,5 @@ internal sealed record RelayModelList(IReadOnlyList<string> Models);
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(RelayProblem))]
 [JsonSerializable(typeof(RelayModelList))]
+[JsonSerializable(typeof(WakeRequest))]
 internal sealed partial class RelayJsonContext : JsonSerializerContext;

@@ -1,31 +1,51 @@
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using Prewarm.Functions.Scale;
 using Yarp.ReverseProxy.Forwarder;
 
 namespace Prewarm.Functions.Relay;
 
 internal static class RelayServices
 {
-    /// <summary>The relay; needs <see cref="Catalog.ICatalog"/>.</summary>
+    /// <summary>The relay; needs <see cref="Catalog.ICatalog"/>, and <see cref="IScaleView"/> to hold anything.</summary>
     public static IServiceCollection AddRelay(this IServiceCollection services, IConfiguration configuration)
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddHttpForwarder();
-        services.AddOptions<RelayOptions>()
-            .Configure(o =>
-            {
-                o.Gateway = configuration["Gateway:Address"] is { Length: > 0 } address ? new Uri(address, UriKind.RelativeOrAbsolute) : null;
-                o.ActivityTimeout = configuration["Gateway:ActivityTimeoutSeconds"] is { Length: > 0 } seconds
-                    ? TimeSpan.FromSeconds(double.TryParse(seconds, out var value) ? value : 0)
-                    : o.ActivityTimeout;
-            })
-            .Validate(o => o.Gateway is null or { IsAbsoluteUri: true, Scheme: "http" or "https" },
-                "Gateway__Address is not an http(s) URL: write it as http://host:port")
-            .Validate(o => o.ActivityTimeout > TimeSpan.Zero, "Gateway__ActivityTimeoutSeconds is not a positive number of seconds")
-            .ValidateOnStart();
+        services.AddOptions<RelayOptions>().Configure(o => RelaySettings.Read(o, configuration)).ValidateOnStart();
+        services.AddSingleton<IValidateOptions<RelayOptions>, RelayOptionsValidator>();
+        services.TryAddSingleton<IScaleView, UnseenScale>();
+        services.TryAddSingleton(p => new Events.EventSink(new HttpClient { Timeout = Timeout.InfiniteTimeSpan }, p.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<GatewayClient>();
+        services.AddSingleton<ReadinessProbe>();
+        services.AddSingleton<IWakeRequests, WakeRequests>();
+        services.AddSingleton<ModelWake>();
+        services.AddSingleton<ModelHolds>();
+        services.AddSingleton<BearerCheck>();
+        services.AddSingleton<CallerLimits>();
+        services.AddSingleton<RelayGuard>();
+        services.AddSingleton<RelaySender>();
         services.AddSingleton<RelayForwarder>();
         services.AddFunction<PredictFunction>();
+        if (Serves(configuration["FUNCTIONS"]))
+        {
+            services.AddHostedService<RelayDrain>();
+            services.AddOptions<HostOptions>().Configure<IOptions<RelayOptions>>((host, relay) => host.ShutdownTimeout = relay.Value.Drain + relay.Value.Grace);
+            services.AddOptions<KestrelServerOptions>().Configure<IOptions<RelayOptions>>((kestrel, relay) =>
+            {
+                kestrel.Limits.MaxRequestHeadersTotalSize = relay.Value.MaxHeaderBytes;
+                kestrel.Limits.MaxRequestLineSize = relay.Value.MaxUrlBytes;
+            });
+        }
+
         return services;
     }
+
+    /// <summary>True when this process takes predictions.</summary>
+    internal static bool Serves(string? functions) => string.IsNullOrWhiteSpace(functions)
+        || functions.Split(',', StringSplitOptions.TrimEntries).Any(f => f.StartsWith("Predict", StringComparison.OrdinalIgnoreCase));
 }

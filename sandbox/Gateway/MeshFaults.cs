@@ -11,6 +11,15 @@ internal sealed class MeshFaults
     /// <summary>Share of requests that the gateway answers 504 while the pod goes on (0 to 1).</summary>
     public double Gateway504 { get; set; }
 
+    /// <summary>Share of answers that break off after their first bytes (0 to 1).</summary>
+    public double Reset { get; set; }
+
+    /// <summary>Share of requests that find the activator's queue full (0 to 1).</summary>
+    public double QueueFull { get; set; }
+
+    /// <summary>Share of predictions that find the model server up before its model (0 to 1); it answers as KServe does, and the model does nothing.</summary>
+    public double NotReady { get; set; }
+
     /// <summary>How often a 503 is tried again (Istio's default is 2).</summary>
     public int Retries { get; set; } = 2;
 

@@ -36,6 +36,8 @@ internal sealed class MeshGateway : IAsyncDisposable
 
     public Uri Address => new(_app.Urls.First());
 
+    public GatewayTally Tally { get; } = new();
+
     /// <param name="wake">Told a namespace and revision when a request waits there.</param>
     public static async Task<MeshGateway> StartAsync(RouteTable routes, RevisionTraffics traffics, Action<string, string> wake, KnativeOptions options, MeshFaults faults,
         TimeProvider time, CancellationToken cancellationToken)
@@ -65,6 +67,7 @@ internal sealed class MeshGateway : IAsyncDisposable
     private async Task HandleAsync(HttpContext context)
     {
         context.Response.Headers.Server = "istio-envoy";
+        Tally.Count(context.Request.Method, context.Request.Headers.ContainsKey("x-prewarm-wake"));
         var targets = _routes.Find(context.Request.Host.Host);
         if (targets.IsEmpty)
         {
@@ -85,7 +88,7 @@ internal sealed class MeshGateway : IAsyncDisposable
 
             for (var attempt = 0; ; attempt++)
             {
-                var pod = await traffic.PodAsync(() => _wake(target.Namespace, target.Revision), ends.Token);
+                var pod = _faults.Roll(_faults.QueueFull) ? null : await traffic.PodAsync(() => _wake(target.Namespace, target.Revision), ends.Token);
                 if (pod is null)
                 {
                     await TextAsync(context, 503, "pending request queue full");
@@ -101,7 +104,7 @@ internal sealed class MeshGateway : IAsyncDisposable
                 }
                 finally
                 {
-                    traffic.Ended();
+                    traffic.Ended(pod);
                 }
 
                 context.Request.Body.Position = 0;
@@ -122,8 +125,16 @@ internal sealed class MeshGateway : IAsyncDisposable
     /// <summary>One try at one pod; 503 when the answer was thrown away and may be asked for again.</summary>
     private async Task<int> ForwardAsync(HttpContext context, PodEndpoint pod, CancellationToken cancellationToken)
     {
+        if (HttpMethods.IsPost(context.Request.Method) && _faults.Roll(_faults.NotReady))
+        {
+            context.Response.ContentType = "application/json";
+            context.Response.StatusCode = 400;
+            await context.Response.WriteAsync("""{"error":"Model with name model is not ready."}""", cancellationToken);
+            return 0;
+        }
+
         var fault = _faults.Roll(_faults.Pod503) ? 503 : _faults.Roll(_faults.Gateway504) ? 504 : 0;
-        var transformer = new HostKept(fault == 0);
+        var transformer = new HostKept(fault == 0, _faults.Roll(_faults.Reset));
         var error = await _forwarder.SendAsync(context, pod.Address.ToString(), _client, ForwarderRequestConfig.Empty, transformer, cancellationToken);
         if (fault != 0 && !context.Response.HasStarted)
         {
@@ -166,7 +177,7 @@ internal sealed class MeshGateway : IAsyncDisposable
     }
 
     /// <summary>Passes the request on with its Host; drops the answer when asked to.</summary>
-    private sealed class HostKept(bool answer) : HttpTransformer
+    private sealed class HostKept(bool answer, bool reset) : HttpTransformer
     {
         public override async ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
         {
@@ -183,7 +194,17 @@ internal sealed class MeshGateway : IAsyncDisposable
 
             await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
             httpContext.Response.Headers.Server = "istio-envoy";
-            return true;
+            if (!reset || proxyResponse is null)
+            {
+                return true;
+            }
+
+            var begin = new byte[8];
+            var read = await (await proxyResponse.Content.ReadAsStreamAsync(cancellationToken)).ReadAsync(begin, cancellationToken);
+            await httpContext.Response.Body.WriteAsync(begin.AsMemory(0, read), cancellationToken);
+            await httpContext.Response.Body.FlushAsync(cancellationToken);
+            httpContext.Abort();
+            return false;
         }
     }
 }

@@ -21,6 +21,9 @@ internal sealed record KnativeOptions
     /// <summary>Concurrent requests that one pod should have (container-concurrency-target-default).</summary>
     public int TargetConcurrency { get; init; } = 100;
 
+    /// <summary>How often the autoscaler looks at the traffic; really every 2 s.</summary>
+    public TimeSpan Look { get; init; } = TimeSpan.FromMilliseconds(500);
+
     /// <summary>First pause of a crash loop; it doubles up to 5 min. A kubelet begins with 10 s.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(10);
 }

@@ -15,11 +15,17 @@ internal sealed record PodStart(string Namespace, string Revision, string Pod, s
 internal sealed class PodRunner(IKubeApi api, CachedReader reader, RevisionTraffics traffics, KnativeOptions options, TimeProvider time, Action<string> log)
 {
     private static readonly TimeSpan MountRetry = TimeSpan.FromMilliseconds(250);
+    /// <summary>terminationGracePeriodSeconds, as far as a sandbox waits.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan MaxBackoff = TimeSpan.FromMinutes(5);
+    private int _executions;
     private readonly ConcurrentDictionary<string, (CancellationTokenSource Stop, Task Run)> _running = new();
 
     /// <summary>The starts so far, in order.</summary>
     public ConcurrentQueue<PodStart> Starts { get; } = new();
+
+    /// <summary>Predictions that the models themselves have begun on.</summary>
+    public int Executions => Volatile.Read(ref _executions);
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -160,11 +166,12 @@ internal sealed class PodRunner(IKubeApi api, CachedReader reader, RevisionTraff
         var began = time.GetTimestamp();
         var model = await LanguageModel.LanguageModel.Load((file, ct) => reader.OpenAsync(node, ns, claim.Name, $"{claim.Path}/{file}", ct), cancellationToken);
         var load = time.GetElapsedTime(began).TotalSeconds;
-        await using var server = await PredictorServer.StartAsync(PredictorPod.ModelName(pod), model, cancellationToken);
+        await using var server = await PredictorServer.StartAsync(PredictorPod.ModelName(pod), model, () => Interlocked.Increment(ref _executions), cancellationToken);
         var revision = pod.Text("metadata", "labels", RevisionController.RevisionLabel)!;
         Starts.Enqueue(new(ns, revision, pod.Name(), node, begin, load, model.Bytes));
         var traffic = traffics.Of(ns, revision);
-        traffic.Add(new(pod.Name(), server.Address));
+        var endpoint = new PodEndpoint(pod.Name(), server.Address);
+        traffic.Add(endpoint);
         try
         {
             await status.ReadyAsync(cancellationToken);
@@ -172,8 +179,10 @@ internal sealed class PodRunner(IKubeApi api, CachedReader reader, RevisionTraff
         }
         finally
         {
-            // No new requests; those that run may end (the server waits for them).
+            // No new requests; those that run, or are on their way, may end.
             traffic.Remove(pod.Name());
+            endpoint.Leave();
+            await endpoint.Idle.WaitAsync(Grace, time, CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

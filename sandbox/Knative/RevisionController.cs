@@ -12,7 +12,6 @@ namespace Prewarm.Sandbox.Knative;
 internal sealed class RevisionController(IKubeApi api, RevisionTraffics traffics, PodPlacement placement, KnativeOptions options, TimeProvider time, Action<string> log)
 {
     public const string RevisionLabel = "serving.knative.dev/revision";
-    private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(500);
     private readonly Random _random = new(17);
     private KeyedQueue<(string Namespace, string Name)>? _queue;
 
@@ -49,7 +48,7 @@ internal sealed class RevisionController(IKubeApi api, RevisionTraffics traffics
 
     private async Task TickAsync(CancellationToken cancellationToken)
     {
-        using var timer = new PeriodicTimer(Look, time);
+        using var timer = new PeriodicTimer(options.Look, time);
         while (await timer.WaitForNextTickAsync(cancellationToken))
         {
             foreach (var (ns, name, traffic) in traffics.All)

@@ -4,7 +4,40 @@ using System.Collections.Immutable;
 namespace Prewarm.Sandbox.Knative;
 
 /// <summary>One pod that answers.</summary>
-internal sealed record PodEndpoint(string Pod, Uri Address);
+internal sealed record PodEndpoint(string Pod, Uri Address)
+{
+    private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _running;
+    private bool _leaving;
+
+    /// <summary>
+    /// Completes when the pod is out of rotation and its last request has ended: until then it serves, also those who were on their way to it already. Really it waits for 30 s without
+    /// a request (knative/serving pkg/queue/drain QuietPeriod; the user container's preStop hook waits for the queue-proxy's drain).
+    /// </summary>
+    public Task Idle => _idle.Task;
+
+    public void Begin() => _running++;
+
+    public void End()
+    {
+        _running--;
+        Settle();
+    }
+
+    public void Leave()
+    {
+        _leaving = true;
+        Settle();
+    }
+
+    private void Settle()
+    {
+        if (_leaving && _running == 0)
+        {
+            _idle.TrySetResult();
+        }
+    }
+}
 
 /// <summary>What the data plane knows of one revision: its ready pods, the requests that wait and run, and when the last one ended.</summary>
 internal sealed class RevisionTraffic(TimeProvider time)
@@ -40,6 +73,7 @@ internal sealed class RevisionTraffic(TimeProvider time)
     {
         lock (_lock)
         {
+            _pods.FirstOrDefault(p => p.Pod == pod)?.Leave();
             _pods = [.. _pods.Where(p => p.Pod != pod)];
         }
     }
@@ -64,7 +98,9 @@ internal sealed class RevisionTraffic(TimeProvider time)
                     if (_pods.Length > 0)
                     {
                         Interlocked.Increment(ref _running);
-                        return _pods[(int)((uint)Interlocked.Increment(ref _turn) % (uint)_pods.Length)];
+                        var pod = _pods[(int)((uint)Interlocked.Increment(ref _turn) % (uint)_pods.Length)];
+                        pod.Begin();
+                        return pod;
                     }
 
                     changed = _changed.Task;
@@ -80,8 +116,13 @@ internal sealed class RevisionTraffic(TimeProvider time)
         }
     }
 
-    public void Ended()
+    public void Ended(PodEndpoint pod)
     {
+        lock (_lock)
+        {
+            pod.End();
+        }
+
         LastActive = time.GetUtcNow();
         Interlocked.Decrement(ref _running);
     }

@@ -21,21 +21,25 @@ internal sealed class PredictorServer : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly string _name;
     private readonly LanguageModel.LanguageModel _model;
+    private readonly Action? _begun;
 
-    private PredictorServer(WebApplication app, string name, LanguageModel.LanguageModel model) => (_app, _name, _model) = (app, name, model);
+    private PredictorServer(WebApplication app, string name, LanguageModel.LanguageModel model, Action? begun) => (_app, _name, _model, _begun) = (app, name, model, begun);
 
     /// <summary>Where it listens, e.g. <c>http://127.0.0.1:41234</c>.</summary>
     public Uri Address => new(_app.Urls.First());
 
     public int Port => Address.Port;
 
-    public static async Task<PredictorServer> StartAsync(string modelName, LanguageModel.LanguageModel model, CancellationToken ct = default)
+    public static Task<PredictorServer> StartAsync(string modelName, LanguageModel.LanguageModel model, CancellationToken ct = default) => StartAsync(modelName, model, null, ct);
+
+    /// <param name="begun">Told of each prediction that the model begins on.</param>
+    public static async Task<PredictorServer> StartAsync(string modelName, LanguageModel.LanguageModel model, Action? begun, CancellationToken ct)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.UseSetting(WebHostDefaults.ServerUrlsKey, null).ConfigureKestrel(k => k.Listen(IPAddress.Loopback, 0));
         var app = builder.Build();
-        var server = new PredictorServer(app, modelName, model);
+        var server = new PredictorServer(app, modelName, model, begun);
         app.Run(server.Handle);
         await app.StartAsync(ct);
         return server;
@@ -75,6 +79,7 @@ internal sealed class PredictorServer : IAsyncDisposable
 
     private async Task Predict(HttpContext context)
     {
+        _begun?.Invoke();
         JsonObject? body = null;
         try
         {

@@ -8,7 +8,7 @@ namespace Prewarm.Sandbox.Running;
 /// <summary>What goes wrong on purpose: <c>--fault NAME=VALUE</c>.</summary>
 internal sealed class SandboxFaults
 {
-    public const string Known = "pod-503=SHARE, gateway-504=SHARE, retries=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N, api-errors=SHARE, api-watch-seconds=SECONDS, functions-kill=SECONDS (a SHARE is 0 to 1)";
+    public const string Known = "pod-503=SHARE, gateway-504=SHARE, gateway-reset=SHARE, queue-full=SHARE, not-ready=SHARE, retries=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N, api-errors=SHARE, api-watch-seconds=SECONDS, functions-kill=SECONDS (a SHARE is 0 to 1)";
 
     public MeshFaults Mesh { get; } = new();
 
@@ -47,6 +47,15 @@ internal sealed class SandboxFaults
                 return true;
             case "gateway-504" when share:
                 Mesh.Gateway504 = value;
+                return true;
+            case "gateway-reset" when share:
+                Mesh.Reset = value;
+                return true;
+            case "queue-full" when share:
+                Mesh.QueueFull = value;
+                return true;
+            case "not-ready" when share:
+                Mesh.NotReady = value;
                 return true;
             case "retries" when count:
                 Mesh.Retries = (int)value;

@@ -1,0 +1,9 @@
+using Prewarm.Functions.Catalog;
+
+namespace Prewarm.Functions.Relay;
+
+/// <summary>What the CachedModel's status tells of an earlier cold start, for a relay that has measured none.</summary>
+internal static class ColdStartSeed
+{
+    public static TimeSpan? Of(CachedModel model) => null;
+}

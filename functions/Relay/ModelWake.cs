@@ -1,0 +1,150 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Scale;
+using Prewarm.Functions.Warm;
+
+namespace Prewarm.Functions.Relay;
+
+/// <summary>
+/// The one wake of a model, however many requests wait:
+/// 1. the cache, as the model's locality policy has it; 2. one readiness request through the gateway, repeated until it passes end to end;
+/// 3. those who wait are let go, and the ramp widens each second; 4. from the start if the model was not ready after all.
+/// </summary>
+internal sealed class ModelWake(
+    ReadinessProbe probe, IWakeRequests requests, IScaleView scale, ICatalog catalog, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ModelWake> logger)
+{
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+
+    /// <summary>As Knative's activator probes (facts/knative.md §4); doubled up to <see cref="LongestPause"/>.</summary>
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
+
+    /// <summary>Below it a model was up all the time, and nothing was learned about cold starts.</summary>
+    private static readonly TimeSpan LeastCold = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>How often a load is asked for again while a cold cache is waited for.</summary>
+    private static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(30);
+
+    public async Task RunAsync(ModelHold hold, HoldTotals totals)
+    {
+        var pause = TimeSpan.Zero;
+        do
+        {
+            try
+            {
+                // 4
+                await Task.Delay(pause, time, lifetime.ApplicationStopping);
+                pause = Longer(pause);
+                if (await WakeAsync(hold))
+                {
+                    // 3
+                    while (hold.State == HoldState.Ramping)
+                    {
+                        await NextAsync(hold.Turned, Second, lifetime.ApplicationStopping);
+                        hold.Calm();
+                    }
+                }
+            }
+            catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+            {
+                totals.Ending = true;
+                hold.End();
+                hold.TryGiveUp();
+            }
+            catch (Exception e) when (e is not OutOfMemoryException)
+            {
+                // Whoever waits is in its hands: it may not end before them.
+                Log.WakeBroke(logger, hold.Key, e);
+            }
+        }
+        while (!hold.TryEnd());
+    }
+
+    /// <summary>True: the wake has passed. False: nobody waits any more and it took too long.</summary>
+    private async Task<bool> WakeAsync(ModelHold hold)
+    {
+        var (began, model) = (time.GetTimestamp(), Model(hold));
+        var limit = RequestDeadline.ModelTimeout(model);
+        Log.WakeBegins(logger, hold.Key, hold.Waiting, scale.Of(hold.Key).Level.ToString());
+        // 1
+        await CacheAsync(hold, began);
+        // 2
+        var (pause, attempts) = (TimeSpan.Zero, 0);
+        while (true)
+        {
+            await Task.Delay(pause, time, lifetime.ApplicationStopping);
+            pause = Longer(pause);
+            attempts++;
+            var left = limit - time.GetElapsedTime(began);
+            var answer = await probe.AskAsync(hold, scale.Of(hold.Key), attempts, left > Second ? left : Second, lifetime.ApplicationStopping);
+            if (answer is null)
+            {
+                var took = time.GetElapsedTime(began);
+                var now = scale.Of(hold.Key);
+                hold.Cache = now.Locality.Locality.ToString().ToLowerInvariant();
+                var released = hold.Passed(now, took >= LeastCold, PodBound.Of(Model(hold), now.ReadyPods));
+                Log.WakePassed(logger, hold.Key, took.TotalSeconds, attempts, hold.Cache, released);
+                RelayMetrics.Woken(hold.Key, passed: true);
+                return true;
+            }
+
+            Log.WakeRepeats(logger, hold.Key, attempts, answer);
+            if (time.GetElapsedTime(began) >= limit && hold.TryGiveUp())
+            {
+                Log.WakeGivenUp(logger, hold.Key, limit.TotalSeconds, answer);
+                RelayMetrics.Woken(hold.Key, passed: false);
+                return false;
+            }
+        }
+    }
+
+    private async Task CacheAsync(ModelHold hold, long began)
+    {
+        long? asked = null;
+        var said = false;
+        while (true)
+        {
+            var changed = scale.NextChange;
+            var (now, model) = (scale.Of(hold.Key), Model(hold));
+            // A pod that is on its way reads already: a load before it is no longer possible.
+            var verdict = now.Level == ScaleLevel.Waking ? new LocalityVerdict(Locality.Unknown, "Waking") : now.Locality;
+            var rule = LocalityRule.Of(model.Spec?.Cache, verdict, time.GetElapsedTime(began));
+            if (rule.Ask && (asked is null || time.GetElapsedTime(asked.Value) >= AskAgain))
+            {
+                asked = time.GetTimestamp();
+                requests.Ask(model, now);
+            }
+
+            if (rule.Wait is not { } left)
+            {
+                return;
+            }
+
+            if (!said)
+            {
+                said = true;
+                Log.WakeWaitsForCache(logger, hold.Key, now.Locality.Locality.ToString(), now.Locality.Reason, left.TotalSeconds);
+            }
+
+            await NextAsync(changed, left < AskAgain ? left : AskAgain, lifetime.ApplicationStopping);
+        }
+    }
+
+    /// <summary>Waits for what may come, but no longer than the limit.</summary>
+    private async Task NextAsync(Task next, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await next.WaitAsync(limit, time, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            // The time is what was waited for.
+        }
+    }
+
+    private CachedModel Model(ModelHold hold) => catalog.Current.ByKey.TryGetValue(hold.Key, out var model) ? model : hold.Asked!.Model;
+
+    private static TimeSpan Longer(TimeSpan pause) => pause == TimeSpan.Zero ? FirstPause : pause * 2 < LongestPause ? pause * 2 : LongestPause;
+}

@@ -1,0 +1,101 @@
+using System.Globalization;
+using System.Net;
+using System.Text.Json;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Scale;
+
+namespace Prewarm.Functions.Relay;
+
+/// <summary>
+/// One readiness request through the gateway with the model's Host: it wakes a model as any request does, without having it do anything. Marked as ours, and no probe:
+/// Knative does not count those as traffic (facts/knative.md §2).
+/// </summary>
+internal sealed class ReadinessProbe(GatewayClient gateway, TimeProvider time)
+{
+    /// <summary>On every request that is ours and no demand.</summary>
+    public const string Mark = "x-prewarm-wake";
+
+    private const string Agent = "prewarm-relay";
+    private const int MaxAnswer = 16 << 10;
+
+    /// <summary>V1, V2, OpenAI: one of them answers at any model server that KServe has (facts/kserve.md §4).</summary>
+    private static readonly string[] s_paths = ["/v1/models/{0}", "/v2/models/{0}/ready", "/openai/v1/models"];
+
+    /// <param name="attempt">Number of this request in its wake, from 1.</param>
+    /// <returns>Why it did not pass; null: the model is ready.</returns>
+    public async Task<string?> AskAsync(ModelHold hold, ModelScale scale, int attempt, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        if (gateway.Prefix is null || hold.Asked is not { } target)
+        {
+            return "Gateway__Address is not set";
+        }
+
+        var refused = "";
+        for (var i = 0; i < s_paths.Length; i++)
+        {
+            var protocol = (hold.Protocol + i) % s_paths.Length;
+            var (ready, known, answer) = await TryAsync(target, protocol, attempt, limit, cancellationToken);
+            if (ready)
+            {
+                hold.Protocol = protocol;
+                return null;
+            }
+
+            if (known)
+            {
+                return answer;
+            }
+
+            refused = answer;
+        }
+
+        // None of the paths is known there: a model server that keeps its readiness to itself, or a gateway that has no route yet. Pods tell which.
+        return scale is { Level: ScaleLevel.Up, ReadyPods: > 0 } ? null : $"no readiness path is known there: {refused}";
+    }
+
+    /// <returns>Known: the path exists, or could not be asked.</returns>
+    private async Task<(bool Ready, bool Known, string Answer)> TryAsync(RelayOutcome.Found target, int protocol, int attempt, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        var path = string.Format(CultureInfo.InvariantCulture, s_paths[protocol], Uri.EscapeDataString(target.Model.ModelName()));
+        using var request = new HttpRequestMessage(HttpMethod.Get, gateway.Prefix!.TrimEnd('/') + path);
+        request.Headers.Host = target.Host;
+        request.Headers.UserAgent.ParseAdd(Agent);
+        request.Headers.Add(Mark, attempt.ToString(CultureInfo.InvariantCulture));
+        using var timeout = new CancellationTokenSource(limit, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        try
+        {
+            using var answer = await gateway.Http.SendAsync(request, either.Token);
+            var told = $"{path} answered {(int)answer.StatusCode}";
+            return answer.StatusCode switch
+            {
+                HttpStatusCode.OK when protocol != 0 || await ReadyAsync(answer, either.Token) => (true, true, told),
+                HttpStatusCode.OK => (false, true, $"{path} says that the model is not ready"),
+                HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotImplemented or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => (false, false, told),
+                _ => (false, true, told),
+            };
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return (false, true, e is OperationCanceledException ? $"{path}: no answer in {limit.TotalSeconds:0} s" : $"{path}: {e.GetBaseException().Message}");
+        }
+    }
+
+    /// <summary>V1 tells readiness in the body, as a boolean or in words.</summary>
+    private static async Task<bool> ReadyAsync(HttpResponseMessage answer, CancellationToken cancellationToken)
+    {
+        await using var stream = await answer.Content.ReadAsStreamAsync(cancellationToken);
+        var buffer = new byte[MaxAnswer];
+        var read = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken);
+        try
+        {
+            using var json = JsonDocument.Parse(buffer.AsMemory(0, read));
+            return json.RootElement.ValueKind != JsonValueKind.Object || !json.RootElement.TryGetProperty("ready", out var ready)
+                || !string.Equals(ready.ToString(), "false", StringComparison.OrdinalIgnoreCase);
+        }
+        catch (JsonException)
+        {
+            return true;
+        }
+    }
+}

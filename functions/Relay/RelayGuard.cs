@@ -1,0 +1,77 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Options;
+
+namespace Prewarm.Functions.Relay;
+
+/// <summary>What a request must fulfil before anything is done about it.</summary>
+internal sealed class RelayGuard(BearerCheck bearer, CallerLimits callers, IOptions<RelayOptions> options)
+{
+    public static RelayProblem TooLarge(RelayOptions options) => new($"the body is larger than {options.MaxBodyBytes} bytes") { Cause = "Relay__MaxBodyBytes" };
+
+    /// <summary>False: the request has been answered.</summary>
+    public async ValueTask<bool> AdmitAsync(HttpContext context)
+    {
+        if (bearer.IsSet && !await bearer.AllowsAsync(context.Request))
+        {
+            context.Response.Headers.WWWAuthenticate = "Bearer";
+            await RelayAnswers.RefuseAsync(context, StatusCodes.Status401Unauthorized, "", "unauthorized", new("the bearer token is missing, wrong or over"));
+            return false;
+        }
+
+        // Kestrel counts a body that does not tell its length.
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+        {
+            limit.MaxRequestBodySize = options.Value.MaxBodyBytes;
+        }
+
+        if (context.Request.ContentLength > options.Value.MaxBodyBytes)
+        {
+            await RelayAnswers.RefuseAsync(context, StatusCodes.Status413PayloadTooLarge, "", "too_large", TooLarge(options.Value));
+            return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>False: this caller or this model has as many on its way as it may, and the request has been answered.</summary>
+    /// <param name="caller">To be given back to <see cref="Leave"/>.</param>
+    public ValueTask<bool> BeginAsync(HttpContext context, ModelHold hold, string? caller)
+    {
+        if (options.Value.ModelConcurrency > 0 && !hold.TryBegin(options.Value.ModelConcurrency))
+        {
+            return RefuseAsync(context, hold, $"{options.Value.ModelConcurrency} predictions of this model are on their way (Relay__ModelConcurrency)");
+        }
+
+        if (caller is not null && !callers.TryBegin(caller))
+        {
+            EndModel(hold);
+            return RefuseAsync(context, hold, $"{options.Value.CallerConcurrency} predictions of this caller are on their way (Relay__CallerConcurrency)");
+        }
+
+        return ValueTask.FromResult(true);
+    }
+
+    public void Leave(ModelHold hold, string? caller)
+    {
+        EndModel(hold);
+        if (caller is not null)
+        {
+            callers.End(caller);
+        }
+    }
+
+    private void EndModel(ModelHold hold)
+    {
+        if (options.Value.ModelConcurrency > 0)
+        {
+            hold.Finished();
+        }
+    }
+
+    private static async ValueTask<bool> RefuseAsync(HttpContext context, ModelHold hold, string cause)
+    {
+        await RelayAnswers.RefuseAsync(context, StatusCodes.Status429TooManyRequests, hold.Key.ToString(), "limited", new("too many predictions at a time") { Cause = cause }, retryAfter: 1);
+        return false;
+    }
+}

@@ -1,0 +1,274 @@
+using System.Net;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Prewarm.Functions.Catalog;
+using Yarp.ReverseProxy.Forwarder;
+
+namespace Prewarm.Functions.Relay;
+
+/// <summary>
+/// Brings one request to its model:
+/// 1. it waits at the hold if the model sleeps; 2. it is sent once; 3. it is sent again only if nothing of it can have reached the model, its body is still there, and its time is not over;
+/// 4. whatever else comes of it is the answer.
+/// </summary>
+internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gateway, ModelHolds holds, IOptions<RelayOptions> options, TimeProvider time, ILogger<RelaySender> logger)
+{
+    /// <summary>How long a gateway that takes no connection is tried.</summary>
+    private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
+
+    private readonly ReplayBudget _budget = new(options.Value.ReplayTotalBytes);
+    private readonly ForwarderRequestConfig _config = new()
+    {
+        ActivityTimeout = options.Value.ActivityTimeout,
+        Version = HttpVersion.Version11,
+        VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
+    };
+
+    /// <summary>Bytes of bodies that are kept now.</summary>
+    public long Kept => _budget.Taken;
+
+    public async Task SendAsync(HttpContext context, RelayOutcome.Found found, ModelHold hold, long arrived, RequestDeadline deadline, TimeSpan? beat)
+    {
+        using var body = Body(context);
+        var call = new RelayCall(context, found, hold, time, arrived, deadline, beat, body);
+        // The caller's own deadline ends the answer too; without one the model has all the time that the chain of limits grants.
+        using var answerBy = deadline.Answer is { } limit ? new CancellationTokenSource(limit, time) : null;
+        try
+        {
+            await RunAsync(call, answerBy?.Token ?? default);
+        }
+        finally
+        {
+            // Whatever ended it: its place and its part of the ramp are free.
+            if (call.Held is { } held && !hold.Leave(held))
+            {
+                hold.Landed(held, call.Answered, ended: true);
+            }
+        }
+    }
+
+    private async Task RunAsync(RelayCall call, CancellationToken answerBy)
+    {
+        // 1
+        if (holds.MustWait(call.Hold) && !await HoldAsync(call))
+        {
+            return;
+        }
+
+        var (pause, unconnected) = (FirstPause, TimeSpan.Zero);
+        while (true)
+        {
+            // 2
+            var error = await forwarder.SendAsync(call.Context, gateway.Prefix!, gateway.Http, _config, call, answerBy);
+            var exception = error == ForwarderError.None ? null : call.Context.GetForwarderErrorFeature()?.Exception;
+            var refusal = call.Refusal != Refusal.None ? call.Refusal : GatewayClient.NotConnected(exception) ? Refusal.NotConnected : Refusal.None;
+            if (refusal == Refusal.None || call.Context.Response.HasStarted || answerBy.IsCancellationRequested || call.Context.RequestAborted.IsCancellationRequested
+                || (refusal == Refusal.NotConnected && unconnected >= ConnectPatience) || call.Left <= TimeSpan.Zero || !call.Ready())
+            {
+                // 4
+                await ConcludeAsync(call, error, exception, answerBy);
+                return;
+            }
+
+            // 3
+            Reset(call.Context);
+            RelayMetrics.Resent(refusal);
+            if (refusal == Refusal.NotReady)
+            {
+                call.Held = holds.Return(call.Hold, call.Held, call.Found, HoldPlanner.Waiting(call.Context.Request.ContentLength));
+                if (!await WaitAsync(call))
+                {
+                    return;
+                }
+            }
+            else if (!await PauseAsync(call, pause))
+            {
+                return;
+            }
+            else
+            {
+                unconnected += refusal == Refusal.NotConnected ? pause : TimeSpan.Zero;
+                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+            }
+        }
+    }
+
+    /// <summary>True: the model is awake and it is this request's turn. False: it has been answered, or its caller is gone.</summary>
+    private async Task<bool> HoldAsync(RelayCall call)
+    {
+        var (context, model) = (call.Context, call.Hold.Key.ToString());
+        switch (holds.Enter(call.Hold, call.Found, call.Left, HoldPlanner.Waiting(Length(context))))
+        {
+            case HoldEntry.Held held:
+                call.Held = held.Request;
+                return await WaitAsync(call);
+            case HoldEntry.Full full:
+                await RelayAnswers.RefuseAsync(context, StatusCodes.Status429TooManyRequests, model, "full", new("too many requests wait for a model to start") { Cause = full.Reason }, full.RetryAfter);
+                return false;
+            case HoldEntry.TooLate late:
+                await RelayAnswers.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, model, "too_late",
+                    new("the model starts, but not by this request's deadline") { Cause = FormattableString.Invariant($"a start takes about {late.Expected.TotalSeconds:0.0} s, the request has {call.Left.TotalSeconds:0.0} s") }, late.RetryAfter);
+                return false;
+            case HoldEntry.Ending ending:
+                await RelayAnswers.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, model, "ending", new("this relay ends"), ending.RetryAfter);
+                return false;
+            default:
+                return true;
+        }
+    }
+
+    private async Task<bool> WaitAsync(RelayCall call)
+    {
+        var (context, held, began) = (call.Context, call.Held!, call.Elapsed);
+        var before = call.Waited;
+        try
+        {
+            while (true)
+            {
+                var left = call.Left > TimeSpan.Zero ? call.Left : TimeSpan.Zero;
+                try
+                {
+                    var send = await held.Released.WaitAsync(call.Beat < left ? call.Beat.Value : left, time, context.RequestAborted);
+                    call.Waited = before + (call.Elapsed - began);
+                    if (!send)
+                    {
+                        call.Mark(context.Response.Headers);
+                        await RelayAnswers.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, call.Hold.Key.ToString(), "ending", new("this relay ends"), call.Hold.RetryAfter());
+                    }
+
+                    return send;
+                }
+                catch (TimeoutException) when (call.Beat is not null && call.Left > TimeSpan.Zero)
+                {
+                    await (Heartbeat.Of(context) ?? await Heartbeat.BeginAsync(context)).BeatAsync(call.Elapsed, context.RequestAborted);
+                }
+            }
+        }
+        catch (TimeoutException)
+        {
+            call.Waited = before + (call.Elapsed - began);
+            call.Mark(context.Response.Headers);
+            await RelayAnswers.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, call.Hold.Key.ToString(), "expired",
+                new("the model did not start by this request's deadline") { Cause = FormattableString.Invariant($"it was held for {call.Waited.TotalSeconds:0.0} s") }, call.Hold.RetryAfter());
+            return false;
+        }
+        catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
+        {
+            RelayMetrics.Count(call.Hold.Key.ToString(), "caller_gone");
+            return false;
+        }
+        finally
+        {
+            RelayMetrics.HeldFor(call.Elapsed - began);
+        }
+    }
+
+    private async Task<bool> PauseAsync(RelayCall call, TimeSpan pause)
+    {
+        try
+        {
+            await Task.Delay(pause < call.Left ? pause : call.Left, time, call.Context.RequestAborted);
+        }
+        catch (OperationCanceledException)
+        {
+            RelayMetrics.Count(call.Hold.Key.ToString(), "caller_gone");
+            return false;
+        }
+
+        return true;
+    }
+
+    private async Task ConcludeAsync(RelayCall call, ForwarderError error, Exception? exception, CancellationToken answerBy)
+    {
+        var (context, key) = (call.Context, call.Hold.Key);
+        if (error == ForwarderError.None)
+        {
+            call.Hold.Forwarded.Inc();
+            return;
+        }
+
+        if (context.RequestAborted.IsCancellationRequested)
+        {
+            RelayMetrics.Count(key.ToString(), "caller_gone");
+            return;
+        }
+
+        if (TooLarge(exception))
+        {
+            await RelayAnswers.RefuseAsync(context, StatusCodes.Status413PayloadTooLarge, key.ToString(), "too_large", RelayGuard.TooLarge(options.Value));
+            return;
+        }
+
+        var expired = answerBy.IsCancellationRequested;
+        var timedOut = expired || error is ForwarderError.RequestTimedOut;
+        var cause = expired ? $"the request's own deadline of {call.Deadline.Answer!.Value.TotalSeconds} s is over"
+            : timedOut ? $"no byte from the gateway for {options.Value.ActivityTimeout.TotalSeconds} s"
+            : exception?.GetBaseException().Message ?? error.ToString();
+        Log.ForwardFailed(logger, key, error.ToString(), cause);
+        if (context.Response.HasStarted)
+        {
+            // The caller has part of an answer: only a broken connection tells it that the rest is missing.
+            RelayMetrics.Count(key.ToString(), "broken");
+            context.Abort();
+            return;
+        }
+
+        Reset(context);
+        call.Mark(context.Response.Headers);
+        await RelayAnswers.RefuseAsync(context, timedOut ? StatusCodes.Status504GatewayTimeout : StatusCodes.Status502BadGateway, key.ToString(), timedOut ? "timed_out" : "failed",
+            new(timedOut ? "the model did not answer in time" : "the gateway could not be asked") { Cause = cause });
+    }
+
+    private ReplayBody? Body(HttpContext context)
+    {
+        if (context.Features.Get<IHttpRequestBodyDetectionFeature>() is not { CanHaveBody: true })
+        {
+            if (!HttpMethods.IsGet(context.Request.Method))
+            {
+                // The handler itself repeats what has no body when a connection that it kept turns out to be closed: to it this one has a body, of no bytes.
+                context.Features.Set<IHttpRequestBodyDetectionFeature>(EmptyBody.Instance);
+            }
+
+            return null;
+        }
+
+        var body = new ReplayBody(context.Request.Body, Length(context) > options.Value.ReplayBytes ? 0 : options.Value.ReplayBytes, _budget);
+        context.Request.Body = body;
+        return body;
+    }
+
+    private static long? Length(HttpContext context) => context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true } ? context.Request.ContentLength : 0;
+
+    private static void Reset(HttpContext context)
+    {
+        context.Features.Set<IForwarderErrorFeature>(null);
+        if (Heartbeat.Of(context) is null)
+        {
+            context.Response.Clear();
+        }
+    }
+
+    private static bool TooLarge(Exception? exception)
+    {
+        for (; exception is not null; exception = exception.InnerException)
+        {
+            if (exception is BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge })
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private sealed class EmptyBody : IHttpRequestBodyDetectionFeature
+    {
+        public static readonly EmptyBody Instance = new();
+
+        public bool CanHaveBody => true;
+    }
+}

@@ -1,0 +1,33 @@
+namespace Prewarm.Functions.Relay;
+
+/// <summary>
+/// How many of those who waited may be at the model at once: few at first, one more for each answer (so that the number doubles with each round), and double after a second
+/// in which nobody was refused, so that slow answers do not hold up the rest. As TCP's slow start (RFC 5681 section 3.1). Not safe for threads.
+/// </summary>
+[System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Auto)]
+internal struct ReleaseRamp
+{
+    private const int Most = 1 << 16;
+    private readonly int _bound;
+    private int _window;
+
+    /// <param name="start">Requests at first.</param>
+    /// <param name="bound">What the ready pods take at once; null: not known.</param>
+    public ReleaseRamp(int start, int? bound)
+    {
+        _bound = bound is > 0 ? bound.Value : Most;
+        _window = Math.Clamp(start, 1, _bound);
+    }
+
+    /// <summary>Requests that may be at the model.</summary>
+    public readonly int Window => Math.Max(1, _window);
+
+    /// <summary>A request was answered.</summary>
+    public void Answered() => _window = Math.Min(_window + 1, _bound);
+
+    /// <summary>A request was refused or broke: no growth before the next answers.</summary>
+    public void Failed() => _window = Math.Max(1, _window / 2);
+
+    /// <summary>A second went by without a failure.</summary>
+    public void Calm() => _window = (int)Math.Min(_window * 2L, _bound);
+}
