@@ -19,6 +19,7 @@ internal static class CommandLine
     private static readonly Option<string?> s_accessKey = new("--access-key") { Description = "Access key of the object store", HelpName = "K" };
     private static readonly Option<string?> s_secretKey = new("--secret-key") { Description = "Secret key of the object store", HelpName = "S" };
     private static readonly Option<string?> s_functions = new("--functions") { Description = "Run this published binary (or functions.dll) instead of the one built along", HelpName = "PATH" };
+    private static readonly Option<int> s_replicas = new("--replicas") { Description = "Processes of the functions behind one address, 1 to 5", HelpName = "N", DefaultValueFactory = _ => new SandboxOptions().Replicas };
     private static readonly Option<string> s_bucket = new("--bucket") { Description = "The bucket to upload to", HelpName = "NAME", DefaultValueFactory = _ => new SandboxOptions().Bucket };
     private static readonly Option<int> s_nodes = new("--nodes") { Description = "Nodes of the cluster, 1 to 50", HelpName = "N", DefaultValueFactory = _ => new SandboxOptions().Nodes };
     private static readonly Option<double> s_remote = new("--remote-mbps") { Description = "Rate of the one link that all remote reads share, in Mbit/s; 0 = no limit", HelpName = "N", DefaultValueFactory = _ => new SandboxOptions().RemoteMbps };
@@ -31,6 +32,7 @@ internal static class CommandLine
 
     public static Task<int> RunAsync(string[] args)
     {
+        s_replicas.Validators.Add(r => Range(r, 1, 5));
         s_nodes.Validators.Add(r => Range(r, 1, 50));
         s_remote.Validators.Add(r => Range(r, 0, 1e6));
         s_zero.Validators.Add(r => Range(r, 0.5, 86_400));
@@ -60,7 +62,7 @@ internal static class CommandLine
 
     private static void Shared(Command command)
     {
-        foreach (var option in (Option[])[s_kubeconfig, s_s3, s_accessKey, s_secretKey, s_functions, s_bucket, s_nodes, s_remote, s_zero, s_pod, s_fault])
+        foreach (var option in (Option[])[s_kubeconfig, s_s3, s_accessKey, s_secretKey, s_functions, s_replicas, s_bucket, s_nodes, s_remote, s_zero, s_pod, s_fault])
         {
             command.Options.Add(option);
         }
@@ -81,6 +83,7 @@ internal static class CommandLine
         AccessKey = parsed.GetValue(s_accessKey),
         SecretKey = parsed.GetValue(s_secretKey),
         Functions = parsed.GetValue(s_functions),
+        Replicas = parsed.GetValue(s_replicas),
         Bucket = parsed.GetRequiredValue(s_bucket),
         Nodes = parsed.GetValue(s_nodes),
         RemoteMbps = parsed.GetValue(s_remote),

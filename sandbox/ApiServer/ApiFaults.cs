@@ -7,12 +7,16 @@ internal sealed class ApiFaults(TimeProvider time)
 {
     private static readonly TimeSpan Hang = TimeSpan.FromSeconds(3);
     private readonly Random _random = new(53);
+    private int _writes;
 
     /// <value>Share of requests that fail, 0 to 1: in equal parts 409 (writes), 429, 500, and no answer before the connection breaks.</value>
     public double Errors { get; set; }
 
     /// <value>Watches break after so long; zero = never.</value>
     public TimeSpan WatchLife { get; set; }
+
+    /// <summary>Told the number, from 1, of each write that changed something: it is stored, and the writer does not know yet.</summary>
+    public Action<int>? AfterWrite { get; set; }
 
     /// <exception cref="ApiFailure">The answer in place of the real one.</exception>
     public async Task StrikeAsync(HttpContext context, User user, string verb)
@@ -36,6 +40,26 @@ internal sealed class ApiFaults(TimeProvider time)
                 context.Abort();
                 throw new OperationCanceledException();
         }
+    }
+
+    /// <summary>Calls <see cref="AfterWrite"/> right before the answer to a write, if that changed what <paramref name="version"/> reads: the object's resourceVersion, or null when there is none.</summary>
+    public void Follow(HttpContext context, User user, Func<string?> version)
+    {
+        if (AfterWrite is null || !Account(user))
+        {
+            return;
+        }
+
+        var before = version();
+        context.Response.OnStarting(() =>
+        {
+            if (context.Response.StatusCode < 300 && (before is null || version() != before))
+            {
+                AfterWrite(Interlocked.Increment(ref _writes));
+            }
+
+            return Task.CompletedTask;
+        });
     }
 
     /// <summary>Ends a watch in the middle when its time is over.</summary>

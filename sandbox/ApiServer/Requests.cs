@@ -128,6 +128,11 @@ internal sealed class Requests(ObjectStore store, Registry registry, Access acce
             throw ApiFailure.NoSuchPath();
         }
 
+        if (verb is "create" or "update" or "patch" or "delete")
+        {
+            options.Faults?.Follow(context, user, () => name is null ? null : (string?)store.Get(kind, ns, name)?["metadata"]?["resourceVersion"]);
+        }
+
         // 4
         var manager = (string?)query["fieldManager"] ?? context.Request.Headers.UserAgent.ToString().Split('/')[0];
         var call = new Call(context, kind, ns, name, sub, new(manager.Length == 0 ? "unknown" : manager, (string?)query["fieldValidation"] == "Strict", query.ContainsKey("dryRun")));

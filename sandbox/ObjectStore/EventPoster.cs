@@ -96,7 +96,7 @@ internal sealed class EventPoster : IAsyncDisposable
             {
                 for (var attempt = 0; attempt < Tries && !await Send(json, trace); attempt++)
                 {
-                    await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(5000, 100 << attempt)), _options.Time, _stop.Token);
+                    await Task.Delay(TimeSpan.FromMilliseconds(Math.Min(5000, 100 << Math.Min(attempt, 6))), _options.Time, _stop.Token);
                 }
             }
         }

@@ -37,6 +37,9 @@ internal sealed class FunctionsKeeper : IAsyncDisposable
         return keeper;
     }
 
+    /// <summary>Ends the process that runs now (SIGKILL).</summary>
+    public void Kill() => _process.Kill();
+
     public async ValueTask DisposeAsync()
     {
         await _stop.CancelAsync();

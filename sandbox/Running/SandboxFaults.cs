@@ -8,7 +8,7 @@ namespace Prewarm.Sandbox.Running;
 /// <summary>What goes wrong on purpose: <c>--fault NAME=VALUE</c>.</summary>
 internal sealed class SandboxFaults
 {
-    public const string Known = "pod-503=SHARE, gateway-504=SHARE, gateway-reset=SHARE, queue-full=SHARE, not-ready=SHARE, retries=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N, api-errors=SHARE, api-watch-seconds=SECONDS, functions-kill=SECONDS (a SHARE is 0 to 1)";
+    public const string Known = "pod-503=SHARE, gateway-504=SHARE, gateway-reset=SHARE, queue-full=SHARE, not-ready=SHARE, retries=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N, api-errors=SHARE, api-watch-seconds=SECONDS, functions-kill=SECONDS, functions-kill-after-write=N (a SHARE is 0 to 1)";
 
     public MeshFaults Mesh { get; } = new();
 
@@ -19,6 +19,9 @@ internal sealed class SandboxFaults
 
     /// <summary>The functions are killed so often; zero = never.</summary>
     public TimeSpan KillFunctions { get; private set; }
+
+    /// <summary>The functions are killed after each so-manieth write that changed something, before they are told of it; zero = never.</summary>
+    public int KillAfterWrite { get; private set; }
 
     /// <exception cref="ArgumentException">A fault is not known, or its value does not fit.</exception>
     public static SandboxFaults Parse(IEnumerable<string> faults)
@@ -77,6 +80,9 @@ internal sealed class SandboxFaults
                 return true;
             case "functions-kill" when value is >= 0 and <= 86_400:
                 KillFunctions = TimeSpan.FromSeconds(value);
+                return true;
+            case "functions-kill-after-write" when count:
+                KillAfterWrite = (int)value;
                 return true;
             default:
                 return false;

@@ -16,6 +16,9 @@ internal sealed record SandboxOptions
     /// <summary>A published binary (or functions.dll) instead of the one that was built along.</summary>
     public string? Functions { get; init; }
 
+    /// <summary>Processes of the functions, each with all of them.</summary>
+    public int Replicas { get; init; } = 1;
+
     public string Bucket { get; init; } = "fluid-demo";
 
     public int Nodes { get; init; } = 3;

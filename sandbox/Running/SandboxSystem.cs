@@ -28,7 +28,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
 
     public MiniCluster Cluster { get; private set; } = null!;
 
-    public FunctionsKeeper Functions { get; private set; } = null!;
+    public FunctionsService Functions { get; private set; } = null!;
 
     public string Bucket { get; private init; } = "";
 
@@ -135,7 +135,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
 
         say("functions");
         var account = await FunctionsAccess.WriteKubeconfigAsync(api, http, Kubeconfig, Path.Combine(Root, "functions.kubeconfig"), cancellationToken);
-        Functions = Keep(await FunctionsKeeper.StartAsync(options.Functions, new Dictionary<string, string>
+        Functions = Keep(await FunctionsService.StartAsync(options.Replicas, options.Functions, new Dictionary<string, string>
         {
             ["KUBECONFIG"] = account,
             ["Host__Address"] = "127.0.0.1",
@@ -143,7 +143,17 @@ internal sealed class SandboxSystem : IAsyncDisposable
             ["Gateway__Address"] = Cluster.Gateway.Address.ToString(),
             ["ObjectStore__Endpoint"] = Store.Endpoint.ToString(),
             ["Logging__Json"] = "false",
-        }, Path.Combine(Root, "functions.log"), faults.KillFunctions, log.Write, time, cancellationToken));
+        }, Root, faults.KillFunctions, log.Write, time, cancellationToken));
+        if (faults.KillAfterWrite > 0)
+        {
+            faults.Api.AfterWrite = write =>
+            {
+                if (write % faults.KillAfterWrite == 0)
+                {
+                    Functions.Kill();
+                }
+            };
+        }
 
         say("eventing: broker, triggers, sources");
         var eventing = Keep(new EventingControllers(api, static (_, _) => null, time, new() { Faults = faults.Events, Log = log.Write }));

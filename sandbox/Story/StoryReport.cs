@@ -22,6 +22,9 @@ internal sealed class StoryReport
 
     public long? WarmBytes { get; set; }
 
+    /// <summary>How often the functions had to be started again; 0 unless a fault kills them.</summary>
+    public int Restarts { get; set; }
+
     public SortedSet<string> Objects { get; } = new(StringComparer.Ordinal);
 
     public bool Passed => Steps.Count > 0 && Steps.TrueForAll(s => s.Passed);
@@ -35,6 +38,7 @@ internal sealed class StoryReport
         })]),
         ["timings"] = new JsonObject(Timings.Select(t => KeyValuePair.Create(t.Key, (JsonNode?)Math.Round(t.Value, 3)))),
         ["remoteBytes"] = new JsonObject { ["cold"] = ColdBytes, ["warm"] = WarmBytes },
+        ["functionsRestarts"] = Restarts,
         ["objects"] = new JsonArray([.. Objects.Select(o => (JsonNode)o)]),
     }.ToJsonString(s_indented);
 

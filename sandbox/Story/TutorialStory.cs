@@ -48,6 +48,7 @@ internal sealed class TutorialStory(SandboxSystem system, StoryScreen screen, St
             report.Objects.Add(obj);
         }
 
+        report.Restarts = system.Functions.Restarts;
         await stop.CancelAsync();
         await tally.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _predictions.Dispose();
@@ -244,7 +245,7 @@ internal sealed class TutorialStory(SandboxSystem system, StoryScreen screen, St
             : "and the Secret, which is not ours, is still there";
     }
 
-    private static bool Killed(SandboxOptions options) => options.Faults.Any(f => f.StartsWith("functions-kill=", StringComparison.Ordinal));
+    private static bool Killed(SandboxOptions options) => options.Faults.Any(f => f.StartsWith("functions-kill", StringComparison.Ordinal));
 
     private string Folder(string version) => Path.Combine(_models, version);
 
