@@ -8,6 +8,8 @@ internal sealed class CatalogSnapshot
     public static readonly CatalogSnapshot Empty = new([]);
 
     private readonly FrozenDictionary<string, CachedModel[]> _byModelName;
+    private readonly FrozenDictionary<string, CachedModel[]>.AlternateLookup<ReadOnlySpan<char>> _byModelNameSpan;
+    private readonly Dictionary<string, CachedModel>.AlternateLookup<ReadOnlySpan<char>> _byAddress;
     private readonly FrozenDictionary<string, CachedModel[]> _byBucket;
 
     public CatalogSnapshot(IReadOnlyList<CachedModel> models)
@@ -15,6 +17,8 @@ internal sealed class CatalogSnapshot
         Models = models;
         ByKey = models.ToFrozenDictionary(m => m.Key());
         _byModelName = models.GroupBy(m => m.ModelName()).ToFrozenDictionary(g => g.Key, g => g.ToArray(), StringComparer.Ordinal);
+        _byModelNameSpan = _byModelName.GetAlternateLookup<ReadOnlySpan<char>>();
+        _byAddress = models.ToDictionary(m => m.Key().ToString(), StringComparer.Ordinal).GetAlternateLookup<ReadOnlySpan<char>>();
         _byBucket = models.Where(m => m.Location() is not null).GroupBy(m => m.Location()!.Bucket)
             .ToFrozenDictionary(g => g.Key, g => g.ToArray(), StringComparer.Ordinal);
     }
@@ -25,6 +29,13 @@ internal sealed class CatalogSnapshot
     /// <summary>The models served under a {model} name, in every namespace.</summary>
     public IReadOnlyList<CachedModel> ByModelName(string modelName) =>
         _byModelName.TryGetValue(modelName, out var models) ? models : [];
+
+    /// <inheritdoc cref="ByModelName(string)"/>
+    public IReadOnlyList<CachedModel> ByModelName(ReadOnlySpan<char> modelName) =>
+        _byModelNameSpan.TryGetValue(modelName, out var models) ? models : [];
+
+    /// <summary>The model of a namespace/name; null: there is none.</summary>
+    public CachedModel? ByAddress(ReadOnlySpan<char> address) => _byAddress.TryGetValue(address, out var model) ? model : null;
 
     /// <summary>The models whose prefix and this one could hold the same object.</summary>
     public IEnumerable<CachedModel> Overlapping(SourceLocation location) =>

@@ -3,27 +3,27 @@ using Microsoft.Azure.Functions.Worker;
 
 namespace Prewarm.Functions.Relay;
 
-/// <summary>Predictions, by model name or by the CachedModel's full address.</summary>
+/// <summary>Predictions, by model name or by the CachedModel's full address. Takes every method, because a wrong one is told which are right.</summary>
 internal sealed class PredictFunction(RelayForwarder relay)
 {
     [RelaySizeLimit]
     [Function("Predict")]
-    public Task<IResult> PredictV1([HttpTrigger(AuthorizationLevel.Anonymous, "get", "post", Route = "v1/{*rest}")] HttpRequest request, FunctionContext context) =>
+    public Task<IResult> PredictV1([HttpTrigger(AuthorizationLevel.Anonymous, "get", "head", "post", "put", "patch", "delete", "options", Route = "v1/{*rest}")] HttpRequest request, FunctionContext context) =>
         RunAsync(request);
 
     [RelaySizeLimit]
     [Function("PredictV2")]
-    public Task<IResult> PredictV2([HttpTrigger(AuthorizationLevel.Anonymous, "get", "post", Route = "v2/{*rest}")] HttpRequest request, FunctionContext context) =>
+    public Task<IResult> PredictV2([HttpTrigger(AuthorizationLevel.Anonymous, "get", "head", "post", "put", "patch", "delete", "options", Route = "v2/{*rest}")] HttpRequest request, FunctionContext context) =>
         RunAsync(request);
 
     [RelaySizeLimit]
     [Function("PredictOpenAI")]
-    public Task<IResult> PredictOpenAI([HttpTrigger(AuthorizationLevel.Anonymous, "get", "post", Route = "openai/{*rest}")] HttpRequest request, FunctionContext context) =>
+    public Task<IResult> PredictOpenAI([HttpTrigger(AuthorizationLevel.Anonymous, "get", "head", "post", "put", "patch", "delete", "options", Route = "openai/{*rest}")] HttpRequest request, FunctionContext context) =>
         RunAsync(request);
 
     [RelaySizeLimit]
     [Function("PredictModel")]
-    public Task<IResult> PredictModel([HttpTrigger(AuthorizationLevel.Anonymous, "get", "post", Route = "models/{ns}/{name}/{*rest}")] HttpRequest request, FunctionContext context) =>
+    public Task<IResult> PredictModel([HttpTrigger(AuthorizationLevel.Anonymous, "get", "head", "post", "put", "patch", "delete", "options", Route = "models/{ns}/{name}/{*rest}")] HttpRequest request, FunctionContext context) =>
         RunAsync(request);
 
     private async Task<IResult> RunAsync(HttpRequest request)

@@ -18,7 +18,9 @@ internal static class RelayAnswers
             context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
         }
 
-        return WriteAsync(context, status, JsonSerializer.SerializeToUtf8Bytes(problem, RelayJsonContext.Default.RelayProblem));
+        return WriteAsync(context, status, OpenAIDialect.Speaks(context.Request)
+            ? OpenAIDialect.Write(status, outcome, problem)
+            : JsonSerializer.SerializeToUtf8Bytes(problem, RelayJsonContext.Default.RelayProblem));
     }
 
     public static async Task WriteAsync(HttpContext context, int status, byte[] json)
@@ -32,6 +34,9 @@ internal static class RelayAnswers
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
         context.Response.ContentLength = json.Length;
-        await context.Response.Body.WriteAsync(json, context.RequestAborted);
+        if (!HttpMethods.IsHead(context.Request.Method))
+        {
+            await context.Response.Body.WriteAsync(json, context.RequestAborted);
+        }
     }
 }

@@ -46,7 +46,7 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
     public override async ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
     {
         await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
-        proxyRequest.RequestUri = RequestUtilities.MakeDestinationAddress(destinationPrefix, new PathString(found.Path), httpContext.Request.QueryString);
+        proxyRequest.RequestUri = found.To(destinationPrefix);
         proxyRequest.Headers.Host = found.Host;
         if (!_left)
         {

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Prewarm.Functions.Catalog;
 
@@ -12,7 +11,7 @@ internal sealed class RelayForwarder(ICatalog catalog, RelayGuard guard, CallerL
 
     private const int RetryAfterSeconds = 5;
 
-    /// <summary>Routes by the request's path and answers it.</summary>
+    /// <summary>Finds the request's model and answers it.</summary>
     public async Task RunAsync(HttpContext context)
     {
         var arrived = time.GetTimestamp();
@@ -28,25 +27,9 @@ internal sealed class RelayForwarder(ICatalog catalog, RelayGuard guard, CallerL
             return;
         }
 
-        switch (RelayRouter.Route(catalog.Current, context.Request.Path.Value ?? "/"))
+        if (await RelayDesk.FindAsync(context, catalog.Current) is { } found)
         {
-            case RelayOutcome.Found found:
-                await ForwardAsync(context, found, arrived);
-                break;
-            case RelayOutcome.ModelList list:
-                await RelayAnswers.WriteAsync(context, StatusCodes.Status200OK, JsonSerializer.SerializeToUtf8Bytes(new(list.Models), RelayJsonContext.Default.RelayModelList));
-                break;
-            case RelayOutcome.Unknown unknown:
-                await RelayAnswers.RefuseAsync(context, StatusCodes.Status404NotFound, "", "unknown", new($"there is no model {unknown.Asked}") { Models = unknown.Known });
-                break;
-            case RelayOutcome.Ambiguous ambiguous:
-                await RelayAnswers.RefuseAsync(context, StatusCodes.Status400BadRequest, "", "ambiguous",
-                    new($"{ambiguous.Asked} does not say which model is meant: put one of the candidates in front of the path") { Candidates = ambiguous.Candidates });
-                break;
-            case RelayOutcome.NotServing waiting:
-                await RelayAnswers.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, waiting.Model.Key().ToString(), "not_serving",
-                    new($"{waiting.Model.Key()} does not serve yet") { Phase = waiting.Phase, Message = waiting.Message }, RetryAfterSeconds);
-                break;
+            await ForwardAsync(context, found, arrived);
         }
     }
 

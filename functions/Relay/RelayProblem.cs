@@ -13,11 +13,18 @@ internal sealed record RelayProblem(string Error)
     public string? Cause { get; init; }
 }
 
-/// <summary>Answer of GET /v1/models.</summary>
+/// <summary>Answer of GET /v1/models and GET /v2/models.</summary>
 internal sealed record RelayModelList(IReadOnlyList<string> Models);
+
+/// <summary>Answer of GET /v2 (Open Inference Protocol 2, Server Metadata).</summary>
+internal sealed record RelayServer(string Name, string Version, IReadOnlyList<string> Extensions);
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(RelayProblem))]
 [JsonSerializable(typeof(RelayModelList))]
+[JsonSerializable(typeof(RelayServer))]
+[JsonSerializable(typeof(OpenAIModelList))]
+[JsonSerializable(typeof(OpenAIModelCard))]
+[JsonSerializable(typeof(OpenAIProblem))]
 [JsonSerializable(typeof(WakeRequest))]
 internal sealed partial class RelayJsonContext : JsonSerializerContext;

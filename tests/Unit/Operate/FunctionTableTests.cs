@@ -21,10 +21,10 @@ public sealed class FunctionTableTests : IDisposable
         Models get api/models
         ModelsOne get api/models/{ns}/{name}
         ModelsPlan get api/models/{ns}/{name}/plan
-        Predict get,post v1/{*rest}
-        PredictModel get,post models/{ns}/{name}/{*rest}
-        PredictOpenAI get,post openai/{*rest}
-        PredictV2 get,post v2/{*rest}
+        Predict get,head,post,put,patch,delete,options v1/{*rest}
+        PredictModel get,head,post,put,patch,delete,options models/{ns}/{name}/{*rest}
+        PredictOpenAI get,head,post,put,patch,delete,options openai/{*rest}
+        PredictV2 get,head,post,put,patch,delete,options v2/{*rest}
         Sweep post events/sweep
         """;
 
