@@ -68,7 +68,7 @@ internal sealed class CacheSpec
 
     /// <summary>
     /// What the relay does when a request finds the model at zero and its cache not local. require: the cache is loaded before anything is woken, up to the limit;
-    /// prefer: a load is asked for and the model is woken at once; ignore: it is woken at once.
+    /// prefer: the model is woken at once, and the cache is repaired beside it where that pays; ignore: it is woken at once.
     /// </summary>
     public string Locality { get; set => field = value ?? "prefer"; } = "prefer";
 

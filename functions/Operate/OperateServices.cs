@@ -32,6 +32,7 @@ internal static class OperateServices
             services.AddOpenTelemetry().WithTracing(tracing => tracing.AddSource(PrewarmTracing.Source.Name).AddOtlpExporter());
         }
 
+        services.AddHostedService<UnobservedExceptions>();
         services.AddFunction<HealthFunction>();
         services.AddFunction<MetricsFunction>();
         services.AddFunction<ModelsFunction>();

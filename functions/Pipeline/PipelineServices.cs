@@ -19,6 +19,8 @@ internal static class PipelineServices
         services.AddFunction<ModelUploadedFunction>();
         services.AddFunction<ClusterChangedFunction>();
         services.AddFunction<SweepFunction>();
+        services.AddSingleton<WakeLoads>();
+        services.AddFunction<WakeRequestedFunction>();
         services.AddFunction<PlanFunction>();
         if (AlwaysOn(configuration["FUNCTIONS"]))
         {

@@ -28,6 +28,9 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
     /// <summary>What the last answer says; the answer itself is thrown away unless None.</summary>
     public Refusal Refusal { get; private set; }
 
+    /// <summary>The last answer was kept from the client, because the request was to be sent again.</summary>
+    public bool Withheld { get; private set; }
+
     /// <summary>The last answer came from a model that is up.</summary>
     public bool Answered { get; private set; }
 
@@ -39,7 +42,7 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
     /// <summary>The request can be sent from its beginning, now or again.</summary>
     public bool Ready()
     {
-        (Refusal, Answered) = (Refusal.None, false);
+        (Refusal, Answered, Withheld) = (Refusal.None, false, false);
         return body?.Rewind() ?? true;
     }
 
@@ -70,6 +73,7 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
             Refusal = AnswerVerdict.Of(status, read);
             if (Refusal != Refusal.None && Left > TimeSpan.Zero && (body?.Rewind() ?? true))
             {
+                Withheld = true;
                 return false;
             }
         }

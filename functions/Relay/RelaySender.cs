@@ -70,7 +70,7 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
                 || (refusal == Refusal.NotConnected && unconnected >= ConnectPatience) || call.Left <= TimeSpan.Zero || !call.Ready())
             {
                 // 4
-                await ConcludeAsync(call, error, exception, answerBy);
+                await (call.Withheld && !call.Context.RequestAborted.IsCancellationRequested ? ExpiredAsync(call) : ConcludeAsync(call, error, exception, answerBy));
                 return;
             }
 
@@ -151,9 +151,7 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
         catch (TimeoutException)
         {
             call.Waited = before + (call.Elapsed - began);
-            call.Mark(context.Response.Headers);
-            await RelayAnswers.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, call.Hold.Key.ToString(), "expired",
-                new("the model did not start by this request's deadline") { Cause = FormattableString.Invariant($"it was held for {call.Waited.TotalSeconds:0.0} s") }, call.Hold.RetryAfter());
+            await ExpiredAsync(call);
             return false;
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
@@ -179,7 +177,21 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
             return false;
         }
 
-        return true;
+        if (call.Left > TimeSpan.Zero)
+        {
+            return true;
+        }
+
+        await ExpiredAsync(call);
+        return false;
+    }
+
+    private static Task ExpiredAsync(RelayCall call)
+    {
+        Reset(call.Context);
+        call.Mark(call.Context.Response.Headers);
+        return RelayAnswers.RefuseAsync(call.Context, StatusCodes.Status503ServiceUnavailable, call.Hold.Key.ToString(), "expired",
+            new("the model did not start by this request's deadline") { Cause = FormattableString.Invariant($"it was held for {call.Waited.TotalSeconds:0.0} s") }, call.Hold.RetryAfter());
     }
 
     private async Task ConcludeAsync(RelayCall call, ForwarderError error, Exception? exception, CancellationToken answerBy)

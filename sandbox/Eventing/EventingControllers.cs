@@ -38,6 +38,9 @@ internal sealed class EventingControllers(IKubeApi api, Func<string, string, Uri
     /// <summary>Events that a source gave up.</summary>
     public long LostBySources => _sender!.Lost;
 
+    /// <summary>Where events for a broker are posted; after <see cref="StartAsync"/>.</summary>
+    public Uri IngressOf(string ns, string broker) => _ingress!.Of(ns, broker);
+
     /// <summary>Opens the brokers' ingress and starts all loops; <see cref="DisposeAsync"/> ends them.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {

@@ -7,6 +7,9 @@ namespace Prewarm.Sandbox.Eventing;
 /// <summary>How Prewarm's functions hear of the cluster through Knative Eventing.</summary>
 internal sealed record PrewarmEventing
 {
+    /// <summary>Name of the broker, and of all that there is one of.</summary>
+    public const string Broker = Name;
+
     private const string Name = "prewarm";
     private const string ScaleKind = "PodAutoscaler";
 
@@ -94,11 +97,20 @@ internal sealed record PrewarmEventing
     {
         var scale = new JsonObject { ["exact"] = new JsonObject { ["kind"] = ScaleKind } };
         yield return Trigger("prewarm-cluster", "events/cluster", new() { ["not"] = scale });
+        yield return OwnTrigger("prewarm-wake", "events/wake", "dev.prewarm.wake.requested");
         if (Scale)
         {
             yield return Trigger("prewarm-scale", "events/scale", scale.DeepClone().AsObject());
         }
     }
+
+    /// <summary>An event of our own.</summary>
+    private JsonObject OwnTrigger(string name, string route, string type) => Made(EventingKinds.Triggers, name, new()
+    {
+        ["broker"] = Name,
+        ["filters"] = new JsonArray(new JsonObject { ["exact"] = new JsonObject { ["type"] = type } }),
+        ["subscriber"] = new JsonObject { ["uri"] = Route(route) },
+    });
 
     private JsonObject Trigger(string name, string route, JsonObject kinds) => Made(EventingKinds.Triggers, name, new()
     {

@@ -133,6 +133,10 @@ internal sealed class SandboxSystem : IAsyncDisposable
             Knative = new() { ScaleToZero = TimeSpan.FromSeconds(options.ScaleToZero), PodStart = TimeSpan.FromSeconds(options.PodStart), CrashBackoff = TimeSpan.FromSeconds(2) },
         }, cancellationToken));
 
+        say("eventing: broker, triggers, sources");
+        var eventing = Keep(new EventingControllers(api, static (_, _) => null, time, new() { Faults = faults.Events, Log = log.Write }));
+        await eventing.StartAsync(cancellationToken);
+
         say("functions");
         var account = await FunctionsAccess.WriteKubeconfigAsync(api, http, Kubeconfig, Path.Combine(Root, "functions.kubeconfig"), cancellationToken);
         Functions = Keep(await FunctionsService.StartAsync(options.Replicas, options.Functions, new Dictionary<string, string>
@@ -140,6 +144,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
             ["KUBECONFIG"] = account,
             ["Host__Address"] = "127.0.0.1",
             ["Events__Token"] = EventToken,
+            ["K_SINK"] = eventing.IngressOf(FunctionsAccess.Namespace, PrewarmEventing.Broker).ToString(),
             ["Gateway__Address"] = Cluster.Gateway.Address.ToString(),
             ["ObjectStore__Endpoint"] = Store.Endpoint.ToString(),
             ["Logging__Json"] = "false",
@@ -155,9 +160,6 @@ internal sealed class SandboxSystem : IAsyncDisposable
             };
         }
 
-        say("eventing: broker, triggers, sources");
-        var eventing = Keep(new EventingControllers(api, static (_, _) => null, time, new() { Faults = faults.Events, Log = log.Write }));
-        await eventing.StartAsync(cancellationToken);
         foreach (var (type, obj) in new PrewarmEventing { Namespace = FunctionsAccess.Namespace, Functions = Functions.Address, Token = EventToken }.Objects())
         {
             await api.ApplyAsync(type, type.Namespaced ? obj.Namespace() : null, obj.Name(), obj, "sandbox", true, null, cancellationToken);

@@ -21,7 +21,7 @@ internal sealed record NeededRight(string Group, string Resource, string Verb, s
         (Line, "", "nodes", null, ["list"], false),
     ];
 
-    private static string[] Line => ["ModelUploaded", "ClusterChanged", "Sweep"];
+    private static string[] Line => ["ModelUploaded", "ClusterChanged", "WakeRequested", "Sweep"];
 
     /// <summary>The rights that the selected functions need.</summary>
     /// <param name="functions">Names; empty: all of them.</param>

@@ -6,6 +6,7 @@ using Amazon.S3;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Sandbox.Cluster;
 using Prewarm.Sandbox.Gateway;
+using Prewarm.Sandbox.Knative;
 using Prewarm.Sandbox.LanguageModel;
 using Prewarm.Sandbox.Texts;
 using Prewarm.Tests.Unit.ApiServer;
@@ -35,7 +36,17 @@ public sealed class ServingWorld : IAsyncDisposable
 
     internal Store ObjectStore => _store;
 
-    internal async Task StartAsync(double scaleToZero = 3600)
+    internal Prewarm.Sandbox.ApiServer.ApiServer Server => _world.Server;
+
+    /// <summary>A client of the API server by another address.</summary>
+    internal KubeApi ClientBy(Uri address)
+    {
+        var http = _world.Server.CreateClient();
+        http.BaseAddress = address;
+        return new(http);
+    }
+
+    internal async Task StartAsync(double scaleToZero = 3600, TimeSpan? look = null)
     {
         await _world.StartAsync();
         _store = await Store.StartAsync(new() { Bucket = Bucket }, Deadline);
@@ -51,7 +62,7 @@ public sealed class ServingWorld : IAsyncDisposable
             Root = _root,
             Nodes = 2,
             Faults = Faults,
-            Knative = new() { PodStart = TimeSpan.FromMilliseconds(10), ScaleToZero = TimeSpan.FromSeconds(scaleToZero), CrashBackoff = TimeSpan.FromMinutes(1) },
+            Knative = new() { PodStart = TimeSpan.FromMilliseconds(10), ScaleToZero = TimeSpan.FromSeconds(scaleToZero), CrashBackoff = TimeSpan.FromMinutes(1), Look = look ?? new KnativeOptions().Look },
         }, Deadline);
         foreach (var name in (string[])["good", "bad"])
         {

@@ -20,7 +20,7 @@ public sealed class LocalityHoldTests
     [InlineData("require", Locality.Remote, true, false)]
     [InlineData("require", Locality.Cold, true, true)]
     [InlineData("require", Locality.Partial, true, true)]
-    [InlineData("prefer", Locality.Cold, false, true)]
+    [InlineData("prefer", Locality.Cold, false, false)]
     [InlineData("prefer", Locality.Remote, false, false)]
     [InlineData("ignore", Locality.Cold, false, false)]
     internal void Rule_AsThePolicySays(string policy, Locality locality, bool waits, bool asks)

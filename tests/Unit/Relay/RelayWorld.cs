@@ -46,7 +46,9 @@ internal sealed class RelayWorld : IAsyncDisposable
         return world;
     }
 
-    public async Task RelayAsync(string gateway, CachedModel model, params (string Key, string Value)[] settings)
+    public Task RelayAsync(string gateway, CachedModel model, params (string Key, string Value)[] settings) => RelayAsync(gateway, model, settings, Scale);
+
+    public async Task RelayAsync(string gateway, CachedModel model, (string Key, string Value)[] settings, IScaleView scale)
     {
         var relay = await ServeAsync(
             builder =>
@@ -57,7 +59,7 @@ internal sealed class RelayWorld : IAsyncDisposable
                     builder.Configuration[key] = value;
                 }
 
-                builder.Services.AddSingleton<ICatalog>(new CatalogFake(model)).AddSingleton<IScaleView>(Scale).AddRelay(builder.Configuration);
+                builder.Services.AddSingleton<ICatalog>(new CatalogFake(model)).AddSingleton(scale).AddRelay(builder.Configuration);
             },
             context => context.RequestServices.GetRequiredService<RelayForwarder>().RunAsync(context));
         Services = relay.Services;
