@@ -14,8 +14,9 @@ internal sealed class Backtest(IReadOnlyList<ServiceTrace> services, DecisionLog
     {
         var score = new PolicyScore(policy, setting);
         var windows = new ReadyWindow[GapPolicy.MostWindows];
-        foreach (var service in services)
+        for (var s = 0; s < services.Count; s++)
         {
+            var service = services[s];
             var decide = make();
             long cold = 0;
             double idle = 0;
@@ -26,33 +27,56 @@ internal sealed class Backtest(IReadOnlyList<ServiceTrace> services, DecisionLog
                 Settle(score, service, i, windows.AsSpan(0, count), ref cold, ref idle);
             }
 
-            score.Add(service.Arrivals.Length, cold, idle);
+            score.Add(service.Arrivals.Length, cold, idle, s);
             progress?.Advance(service.Arrivals.Length);
         }
 
         return score;
     }
 
-    /// <summary>Scores the learned policy with several settings at once: they share the forecast.</summary>
-    /// <param name="members">Which of the services to score; the forecaster sees these and no other.</param>
-    /// <param name="workPerArrival">What an arrival counts for in the progress.</param>
-    public void RunLearned(IReadOnlyList<int> members, ForecastPrior prior, IReadOnlyList<PolicyScore> scores, IReadOnlyList<double> patience, double workPerArrival)
+    /// <summary>Scores the forecast for a group of services: one row a patience, the forecasts shared; guarded, and (if wanted) alone.</summary>
+    /// <param name="members">Positions of the services.</param>
+    /// <param name="workPerArrival">Units of progress.</param>
+    /// <param name="alone">Rows for the forecast without its guard, or empty.</param>
+    public void RunLearned(int[] members, ForecastPrior prior, PolicyScore[] scores, double[] patience, double workPerArrival, PolicyScore[]? alone = null)
     {
         ServiceTrace[] mine = [.. members.Select(m => services[m])];
         var forecast = new LearnedForecast(mine.Length, prior);
         var order = new ArrivalOrder(mine);
         var rates = new float[SlotGrid.Count];
-        var windows = new ReadyWindow[GapPolicy.MostWindows];
-        var cold = new long[mine.Length * scores.Count];
-        var idle = new double[mine.Length * scores.Count];
+        var rows = patience.Length;
+        var most = GapPolicy.MostWindows;
+        var windows = new ReadyWindow[rows * most];
+        var guarded = new ReadyWindow[most];
+        var histograms = mine.Select(_ => new HybridHistogram(Guarding)).ToArray();
+        var histogram = new ReadyWindow[most];
+        var losses = new float[mine.Length * rows * PolicyGuard.Experts];
+        var cold = new long[2 * mine.Length * rows];
+        var idle = new double[2 * mine.Length * rows];
         var since = 0;
         while (order.Next(out var s, out var index, out var at))
         {
             forecast.Arrive(s, at, rates);
-            for (var p = 0; p < scores.Count; p++)
+            histograms[s].Decide(index == 0 ? double.NaN : at - mine[s].Arrivals[index - 1], histogram);
+            var ends = index < mine[s].Arrivals.Length - 1;
+            for (var p = 0; p < rows; p++)
             {
-                var count = WindowRule.Plan(rates, patience[p], windows);
-                Settle(scores[p], mine[s], index, windows.AsSpan(0, count), ref cold[s * scores.Count + p], ref idle[s * scores.Count + p]);
+                var planned = windows.AsSpan(p * most, WindowRule.Plan(rates, patience[p], windows.AsSpan(p * most, most)));
+                var cell = s * rows + p;
+                var guard = new PolicyGuard(patience[p], losses.AsSpan(cell * PolicyGuard.Experts, PolicyGuard.Experts));
+                var choice = guard.Choose();
+                var played = choice == 0 ? planned : guarded.AsSpan(0, PolicyGuard.Windows(choice, histogram.AsSpan(0, 1), guarded));
+                Settle(scores[p], mine[s], index, played, ref cold[cell], ref idle[cell]);
+                if (alone is not null)
+                {
+                    Settle(alone[p], mine[s], index, planned, ref cold[mine.Length * rows + cell], ref idle[mine.Length * rows + cell]);
+                }
+
+                // Learnt now, used for the next gap only.
+                if (ends)
+                {
+                    guard.Learn(planned, histogram.AsSpan(0, 1), mine[s].Arrivals[index + 1] - at);
+                }
             }
 
             if (++since == ReportEvery)
@@ -63,17 +87,28 @@ internal sealed class Backtest(IReadOnlyList<ServiceTrace> services, DecisionLog
         }
 
         progress?.Advance(since * workPerArrival);
-        for (var p = 0; p < scores.Count; p++)
+        for (var p = 0; p < rows; p++)
         {
-            lock (scores[p])
+            Sum(scores[p], p, 0);
+            if (alone is not null)
+            {
+                Sum(alone[p], p, mine.Length * rows);
+            }
+        }
+
+        void Sum(PolicyScore score, int p, int offset)
+        {
+            lock (score)
             {
                 for (var s = 0; s < mine.Length; s++)
                 {
-                    scores[p].Add(mine[s].Arrivals.Length, cold[s * scores.Count + p], idle[s * scores.Count + p]);
+                    score.Add(mine[s].Arrivals.Length, cold[offset + s * rows + p], idle[offset + s * rows + p], members[s]);
                 }
             }
         }
     }
+
+    private static readonly HybridVariant Guarding = new(240, 5, 99, 600);
 
     private void Settle(PolicyScore score, ServiceTrace service, int index, ReadOnlySpan<ReadyWindow> windows, ref long cold, ref double idle)
     {

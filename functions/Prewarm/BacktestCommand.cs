@@ -46,13 +46,23 @@ internal static class BacktestCommand
             throw new TraceFormatException($"no service has {options.MinArrivals} arrivals or more");
         }
 
+        var prices = options.Tiers is { } file ? Tiers.TierPrices.Read(file) : null;
         var progress = new BacktestProgress(errors, !Console.IsErrorRedirected, TimeProvider.System);
+        if (prices is not null)
+        {
+            Write(options, Tiers.TierBacktest.Run(scored, prices, fold => Prior(options, scored, history, fold), Math.Max(1, options.Folds), progress), output);
+            return;
+        }
+
         using var decisions = options.Decisions is { } path ? new DecisionLog(path) : null;
         var backtest = new Backtest(scored, decisions, progress);
         var baselines = Baselines(options);
         var learned = options.Policies.Contains("learned")
             ? options.Patience.Select(p => new PolicyScore("learned", p.ToString("R", CultureInfo.InvariantCulture))).ToArray()
             : [];
+        var alone = options.Policies.Contains("unguarded") && learned.Length > 0
+            ? options.Patience.Select(p => new PolicyScore("unguarded", p.ToString("R", CultureInfo.InvariantCulture))).ToArray()
+            : null;
         long arrivals = scored.Sum(s => (long)s.Arrivals.Length);
         progress.Expect(arrivals * (baselines.Count + (learned.Length > 0 ? LearnedWork : 0)));
 
@@ -66,10 +76,9 @@ internal static class BacktestCommand
                 var fold = f;
                 work.Add(() =>
                 {
-                    IReadOnlyList<ServiceTrace> past = options.Folds > 0 ? [.. scored.Where((_, i) => i % folds != fold)] : history;
-                    var prior = ForecastPrior.Learn(past, Units);
+                    var prior = Prior(options, scored, history, fold);
                     int[] members = [.. Enumerable.Range(0, scored.Length).Where(i => i % folds == fold)];
-                    backtest.RunLearned(members, prior, learned, options.Patience, LearnedWork);
+                    backtest.RunLearned(members, prior, learned, options.Patience, LearnedWork, alone);
                 });
             }
         }
@@ -81,7 +90,14 @@ internal static class BacktestCommand
         }
 
         Parallel.ForEach(work, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, action => action());
-        PolicyScore[] scores = [.. learned, .. rows];
+        Write(options, [.. learned, .. alone ?? [], .. rows], output);
+    }
+
+    private static ForecastPrior Prior(BacktestOptions options, ServiceTrace[] scored, IReadOnlyList<ServiceTrace> history, int fold) =>
+        ForecastPrior.Learn(options.Folds > 0 ? [.. scored.Where((_, i) => i % options.Folds != fold)] : history, Units);
+
+    private static void Write(BacktestOptions options, PolicyScore[] scores, TextWriter output)
+    {
         if (options.Csv is { } csv)
         {
             File.WriteAllText(csv, BacktestTable.Csv(scores));
@@ -89,6 +105,11 @@ internal static class BacktestCommand
         else
         {
             output.Write(BacktestTable.Text(scores));
+        }
+
+        if (options.Bootstrap > 0 && options.Tiers is null)
+        {
+            output.Write(BacktestTable.Fronts(scores, options.Bootstrap));
         }
 
         if (options.Plot is { } plot)

@@ -11,16 +11,19 @@ internal sealed record BacktestOptions
           FILE                 JSONL(.gz), one service a line: {"id","h0","h1","t":[first second, then deltas]}; or CSV timestamp,model
           --history FILE…      other services' past, to learn the common law of gaps from (default: a neutral law, learnt on while it runs)
           --folds N            learn from the other services of the same files: N groups, each scored with what the others taught
-          --policies A,B       of learned, hybrid, fixed, knative (default all)
+          --policies A,B       of learned, hybrid, fixed, knative (default all), and unguarded: the forecast alone
           --patience S,S…      idle pod-seconds that one avoided cold start is worth; a row for each (default: a sweep from 12 s to 18 days)
           --min-arrivals N     leave out services with fewer arrivals, of the history too (default 1)
+          --tiers PRICES.json  two tiers, the cache and the pod, with their load times and prices; see docs/prewarming.md
+          --bootstrap N        also compares the fronts, with 90 % intervals from N draws of the services
           --csv OUT            a row per policy and setting (default: a table on standard output)
           --decisions OUT      JSONL(.gz): for every gap the windows that were chosen
           --plot OUT.svg       the fronts: cold starts against waste
 
         """;
 
-    private static readonly string[] Known = ["learned", "hybrid", "fixed", "knative"];
+    private static readonly string[] Usual = ["learned", "hybrid", "fixed", "knative"];
+    private static readonly string[] Known = [.. Usual, "unguarded"];
 
     public List<string> Files { get; } = [];
 
@@ -28,11 +31,17 @@ internal sealed record BacktestOptions
 
     public int Folds { get; private set; }
 
-    public string[] Policies { get; private set; } = Known;
+    public string[] Policies { get; private set; } = Usual;
 
     public double[] Patience { get; private set; } = WindowRule.Sweep;
 
     public int MinArrivals { get; private set; } = 1;
+
+    /// <summary>Draws of the services; 0 = no intervals.</summary>
+    public int Bootstrap { get; private set; }
+
+    /// <summary>A prices file.</summary>
+    public string? Tiers { get; private set; }
 
     public string? Csv { get; private set; }
 
@@ -66,6 +75,12 @@ internal sealed record BacktestOptions
                     break;
                 case "--min-arrivals":
                     options.MinArrivals = Whole(args, ref i, 1);
+                    break;
+                case "--tiers":
+                    options.Tiers = Value(args, i++);
+                    break;
+                case "--bootstrap":
+                    options.Bootstrap = Whole(args, ref i, 10);
                     break;
                 case "--csv":
                     options.Csv = Value(args, i++);

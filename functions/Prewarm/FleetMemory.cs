@@ -10,6 +10,7 @@ internal sealed class FleetMemory
     private readonly float[] rates = new float[Laws * SlotGrid.Count];
     private readonly float[] logRates = new float[Laws * SlotGrid.Count];
     private readonly float[] quarters = new float[Quarters];
+    private readonly float[] busyThen = new float[96];
     private readonly long[] news = new long[Laws];
     private readonly long[] learnt = new long[Laws];
     private long lastQuarter = long.MinValue;
@@ -72,7 +73,12 @@ internal sealed class FleetMemory
             quarters[q % Quarters] = 0;
         }
 
-        lastQuarter = Math.Max(lastQuarter, quarter);
+        if (quarter > lastQuarter)
+        {
+            lastQuarter = quarter;
+            Look();
+        }
+
         quarters[quarter % Quarters]++;
         recent = recent * Math.Exp(-(at - recentAt) / 1800) + 1;
         recentAt = at;
@@ -86,40 +92,36 @@ internal sealed class FleetMemory
         return age < 8 ? 0 : (float)Math.Log((recent * Math.Exp(-(at - recentAt) / 1800) + 1) / (sessions / age * 2 + 1));
     }
 
-    /// <summary>Natural logarithm of how busy the fleet was at the same time of the days before against its mean.</summary>
-    public float BusyThen(long quarter)
+    /// <summary>
+    /// Natural logarithm of how busy the fleet was at the same time of the days before against its mean, by quarter-hour of the day; from the
+    /// quarter-hours that were over at the last session's.
+    /// </summary>
+    public ReadOnlySpan<float> BusyThen => busyThen;
+
+    private void Look()
     {
-        if (lastQuarter == long.MinValue)
+        for (var slot = 0; slot < busyThen.Length; slot++)
         {
-            return 0;
-        }
+            var past = lastQuarter - 1 - Modulo(lastQuarter - 1 - slot, 96);
+            float sum = 0;
+            var days = 0;
+            for (; past > Math.Max(firstQuarter, lastQuarter - Quarters + 1) && days < 4; past -= 96, days++)
+            {
+                sum += quarters[past % Quarters] + 0.5f * (quarters[(past - 1) % Quarters] + (past + 1 < lastQuarter ? quarters[(past + 1) % Quarters] : 0));
+            }
 
-        var past = quarter - 96;
-        while (past > lastQuarter)
-        {
-            past -= 96;
+            var mean = (float)(sessions / Math.Max(96, lastQuarter - firstQuarter + 1)) * 2 * days;
+            busyThen[slot] = days == 0 ? 0 : MathF.Log((sum + 1) / (mean + 1));
         }
-
-        float sum = 0;
-        var days = 0;
-        for (; past > Math.Max(firstQuarter, lastQuarter - Quarters + 1) && days < 4; past -= 96, days++)
-        {
-            sum += quarters[past % Quarters] + 0.5f * (quarters[(past - 1) % Quarters] + (past < lastQuarter ? quarters[(past + 1) % Quarters] : 0));
-        }
-
-        if (days == 0)
-        {
-            return 0;
-        }
-
-        var mean = (float)(sessions / Math.Max(96, lastQuarter - firstQuarter + 1)) * 2 * days;
-        return MathF.Log((sum + 1) / (mean + 1));
     }
+
+    private static long Modulo(long value, long by) => (value % by + by) % by;
 
     /// <summary>Forgets when things happened, but not the laws: for a prior that comes from another time.</summary>
     public void ForgetTimes()
     {
         Array.Clear(quarters);
+        Array.Clear(busyThen);
         lastQuarter = long.MinValue;
         recent = recentAt = sessions = 0;
     }

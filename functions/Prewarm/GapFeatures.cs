@@ -33,7 +33,10 @@ internal sealed class GapFeatures
     private readonly float[] coarseRate = new float[SlotGrid.CoarseCount];
     private readonly float[] coarseLog = new float[SlotGrid.CoarseCount];
     private readonly int[] phases = new int[60];
+    private readonly float[] phaseLog = new float[60];
     private readonly float[] profile = new float[96];
+    private readonly float[] profileLog = new float[96];
+    private readonly float[] day = new float[96];
 
     /// <summary>Fills all from the memories as they stand right after an arrival at <paramref name="now"/>.</summary>
     public void Fill(ServiceMemory memory, FleetMemory fleet, double now)
@@ -44,9 +47,9 @@ internal sealed class GapFeatures
         for (var k = 0; k < N; k++)
         {
             Slots[k] = (Base[k] + 6) / 3;
-            Slots[12 * N + k] = LogMiddle[k];
         }
 
+        LogMiddle.CopyTo(Slots.AsSpan(12 * N));
         Shrink(memory.Ends, memory.Watched, SlotRanges.Wide, 1, 1, confidence: 13);
         Shrink(memory.Ends, memory.Watched, SlotRanges.Medium, 1, 2, confidence: 0);
         rate.CopyTo(medium, 0);
@@ -58,6 +61,8 @@ internal sealed class GapFeatures
     }
 
     private static readonly float[] LogMiddle = [.. SlotGrid.Middles.Select(m => (MathF.Log(m) - 6) / 2.5f)];
+
+    private static readonly float[] MinuteOfHour = [.. SlotGrid.Middles.Select(m => m / 60 % 60)];
 
     private void Shrink(float[] ends, float[] watched, (byte Low, byte High)[] ranges, float prior, int row, int confidence)
     {
@@ -77,16 +82,16 @@ internal sealed class GapFeatures
             var there = Math.Max(0, sumExpected[high] - sumExpected[low]);
             var ratio = (sumEnds[high] - sumEnds[low] + prior) / (there + prior);
             rate[k] *= ratio;
-            target[k] = FastMath.Log(ratio);
-            expected[k] = there;
+            target[k] = ratio;
+            expected[k] = 1 + there;
         }
 
+        FastMath.Log(target);
         if (confidence > 0)
         {
-            for (var k = 0; k < N; k++)
-            {
-                Slots[confidence * N + k] = FastMath.Log(1 + expected[k]) * 0.5f;
-            }
+            var sure = Slots.AsSpan(confidence * N, N);
+            expected.CopyTo(sure);
+            FastMath.Log(sure, 0.5f);
         }
     }
 
@@ -160,9 +165,10 @@ internal sealed class GapFeatures
     {
         for (var c = 0; c < SlotGrid.CoarseCount; c++)
         {
-            coarseLog[c] = FastMath.Log((ends[offset + c] + 1) / (watched[offset + c] * coarseRate[c] + 1));
+            coarseLog[c] = (ends[offset + c] + 1) / (watched[offset + c] * coarseRate[c] + 1);
         }
 
+        FastMath.Log(coarseLog);
         var target = Slots.AsSpan(row * N, N);
         for (var k = 0; k < N; k++)
         {
@@ -173,9 +179,10 @@ internal sealed class GapFeatures
         {
             for (var c = 0; c < SlotGrid.CoarseCount; c++)
             {
-                coarseLog[c] = FastMath.Log(1 + watched[offset + c] * coarseRate[c]) * 0.5f;
+                coarseLog[c] = 1 + watched[offset + c] * coarseRate[c];
             }
 
+            FastMath.Log(coarseLog, 0.5f);
             var sure = Slots.AsSpan(confidence * N, N);
             for (var k = 0; k < N; k++)
             {
@@ -221,39 +228,68 @@ internal sealed class GapFeatures
 
         var days = (float)Math.Min(7, (now - memory.First) / 86400);
         var hours = (float)Math.Min(24, (now - memory.First) / 3600);
-        var meanPhase = total * (3f / 60);
-        var meanQuarter = marked * (4f / 96);
-        long lastQuarter = long.MinValue;
-        float day = 0, profiled = 0, week = 0, busy = 0;
-        for (var k = 0; k < N; k++)
+        if (hours < 2)
         {
-            var then = now + SlotGrid.Middles[k];
-            var quarter = (long)(then / 900);
-            if (quarter != lastQuarter)
+            Array.Clear(phaseLog);
+        }
+        else
+        {
+            var mean = total * (3f / 60) + 0.5f;
+            for (var m = 0; m < 60; m++)
             {
-                lastQuarter = quarter;
-                var slot = (int)(quarter % 96);
-                var near = profile[(slot + 95) % 96] + 2 * profile[slot] + profile[(slot + 1) % 96];
-                profiled = days < 0.5f ? 0 : FastMath.Log((near + 1) / (meanQuarter + 1));
-                var past = quarter - 96;
-                while (past > nowQuarter)
-                {
-                    past -= 96;
-                }
-
-                day = past * 900 > memory.First - 900 ? memory.Quarter(past) - Math.Min(1, marked / (96 * Math.Max(1, days))) : 0;
-                past = quarter - 7 * 96;
-                week = past * 900 > memory.First - 900 ? memory.Quarter(past) - Math.Min(1, marked / (96 * Math.Max(1, days))) : 0;
-                busy = fleet.BusyThen(quarter);
+                phaseLog[m] = (phases[(m + 59) % 60] + phases[m] + phases[(m + 1) % 60] + 0.5f) / mean;
             }
 
-            var minute = (int)((long)(then / 60) % 60);
-            var around = phases[(minute + 59) % 60] + phases[minute] + phases[(minute + 1) % 60];
-            Slots[7 * N + k] = hours < 2 ? 0 : FastMath.Log((around + 0.5f) / (meanPhase + 0.5f));
-            Slots[8 * N + k] = day;
-            Slots[9 * N + k] = profiled;
-            Slots[10 * N + k] = week;
-            Slots[11 * N + k] = busy;
+            FastMath.Log(phaseLog);
+        }
+
+        // The same quarter of the newest day that has it over or begun, and of all days.
+        var usual = Math.Min(1, marked / (96 * Math.Max(1, days)));
+        var meanQuarter = marked * (4f / 96) + 1;
+        var today = (int)(nowQuarter % 96);
+        for (var slot = 0; slot < 96; slot++)
+        {
+            var near = profile[(slot + 95) % 96] + 2 * profile[slot] + profile[(slot + 1) % 96];
+            profileLog[slot] = (near + 1) / meanQuarter;
+            var past = nowQuarter - today + slot - (slot > today ? 96 : 0);
+            day[slot] = past * 900 > memory.First - 900 ? memory.Quarter(past) - usual : 0;
+        }
+
+        FastMath.Log(profileLog);
+        if (days < 0.5f)
+        {
+            Array.Clear(profileLog);
+        }
+
+        // A slot's middle as minutes after the hour, quarter-hours after midnight, and quarter-hours from now.
+        var minuteNow = (float)(now % 3600 / 60);
+        var quarterNow = (float)(now % 900);
+        var busy = fleet.BusyThen;
+        var hasWeek = memory.First < now + SlotGrid.Edges[N] - 6.9 * 86400;
+        Slots.AsSpan(10 * N, N).Clear();
+        var lastQuarter = -1;
+        var week = 0f;
+        for (var k = 0; k < N; k++)
+        {
+            var minute = (int)(minuteNow + MinuteOfHour[k]);
+            minute -= minute >= 60 ? 60 : 0;
+            var ahead = (int)((quarterNow + SlotGrid.Middles[k]) * (1f / 900));
+            var slot = (today + ahead) % 96;
+            Slots[7 * N + k] = phaseLog[minute];
+            Slots[8 * N + k] = day[slot];
+            Slots[9 * N + k] = profileLog[slot];
+            Slots[11 * N + k] = busy[slot];
+            if (hasWeek)
+            {
+                if (ahead != lastQuarter)
+                {
+                    lastQuarter = ahead;
+                    var past = nowQuarter + ahead - 7 * 96;
+                    week = past * 900 > memory.First - 900 ? memory.Quarter(past) - usual : 0;
+                }
+
+                Slots[10 * N + k] = week;
+            }
         }
     }
 

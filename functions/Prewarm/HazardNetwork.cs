@@ -1,4 +1,6 @@
-using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Prewarm.Functions.Prewarm;
 
@@ -9,6 +11,9 @@ namespace Prewarm.Functions.Prewarm;
 /// </summary>
 internal sealed class HazardNetwork
 {
+    /// <summary>Slots are worked on in blocks of this many: rows of features are as long as a multiple of it.</summary>
+    public const int Block = 16;
+
     private const int N = SlotGrid.Count;
     private const int F = GapFeatures.PerSlot;
     private const int G = GapFeatures.PerGap;
@@ -21,6 +26,7 @@ internal sealed class HazardNetwork
     private readonly float[] first;
     private readonly float[] second;
     private readonly float[] active;
+    private readonly float[] bias;
     private readonly float[] push = new float[N];
     private readonly float[] pushed = new float[N];
     private long steps;
@@ -34,6 +40,7 @@ internal sealed class HazardNetwork
         first = new float[length];
         second = new float[length];
         active = new float[units * N];
+        bias = new float[units + 1];
         var random = new Random(seed);
         for (var u = 0; u < units; u++)
         {
@@ -55,49 +62,28 @@ internal sealed class HazardNetwork
         other.weights.CopyTo(weights, 0);
     }
 
-    /// <summary>Writes the log hazard rates (per second) of the first <paramref name="slots"/> slots.</summary>
+    /// <summary><paramref name="slots"/> rounded up to whole blocks.</summary>
+    public static int Padded(int slots) => (slots + Block - 1) / Block * Block;
+
+    /// <summary>Writes the mean of the networks' log hazard rates (per second) of all slots, in one pass over the features.</summary>
+    public static void Forecast(HazardNetwork[] networks, GapFeatures features, Span<float> output)
+    {
+        features.Base.CopyTo(output);
+        foreach (var network in networks)
+        {
+            network.AddTo(output, 1f / networks.Length, features.Slots, N, features.Whole, N, keep: false);
+        }
+
+        Clamp(output);
+    }
+
+    /// <summary>Writes the log hazard rates (per second) of the first <paramref name="slots"/> slots; the rows have <see cref="Padded"/> places.</summary>
     public void Forecast(ReadOnlySpan<float> basis, ReadOnlySpan<float> perSlot, int stride, ReadOnlySpan<float> perGap, int slots, Span<float> output)
     {
-        var linear = units * Row;
-        var constant = weights[linear + F + G];
-        for (var i = 0; i < G; i++)
-        {
-            constant += weights[linear + F + i] * perGap[i];
-        }
-
-        for (var k = 0; k < slots; k++)
-        {
-            output[k] = basis[k] + constant;
-        }
-
-        for (var i = 0; i < F; i++)
-        {
-            AddScaled(output[..slots], perSlot.Slice(i * stride, slots), weights[linear + i]);
-        }
-
-        for (var u = 0; u < units; u++)
-        {
-            var own = u * Row;
-            var bias = weights[own + F + G];
-            for (var i = 0; i < G; i++)
-            {
-                bias += weights[own + F + i] * perGap[i];
-            }
-
-            var unit = active.AsSpan(u * N, slots);
-            unit.Fill(bias);
-            for (var i = 0; i < F; i++)
-            {
-                AddScaled(unit, perSlot.Slice(i * stride, slots), weights[own + i]);
-            }
-
-            AddRectified(output[..slots], unit, weights[own + F + G + 1]);
-        }
-
-        for (var k = 0; k < slots; k++)
-        {
-            output[k] = Math.Clamp(output[k], -20f, 1f);
-        }
+        var padded = Padded(slots);
+        basis[..padded].CopyTo(output);
+        AddTo(output, 1, perSlot, stride, perGap, padded, keep: true);
+        Clamp(output[..padded]);
     }
 
     /// <summary>One step towards a gap that ended (or was cut off) in the last of <paramref name="slots"/> slots; returns its loss before.</summary>
@@ -119,46 +105,18 @@ internal sealed class HazardNetwork
             push[slots - 1] -= weight;
         }
 
-        var back = push.AsSpan(0, slots);
+        var padded = Padded(slots);
+        push.AsSpan(slots, padded - slots).Clear();
+        var back = push.AsSpan(0, padded);
         var linear = units * Row;
-        var all = Sum(back);
-        for (var i = 0; i < F; i++)
-        {
-            gradient[linear + i] += Dot(back, perSlot.Slice(i * stride, slots));
-        }
-
-        for (var i = 0; i < G; i++)
-        {
-            gradient[linear + F + i] += all * perGap[i];
-        }
-
-        gradient[linear + F + G] += all;
+        Dots(back, perSlot, stride, gradient.AsSpan(linear, F));
+        Spread(Sum(back), perGap, gradient.AsSpan(linear + F, G + 1));
         for (var u = 0; u < units; u++)
         {
             var own = u * Row;
-            var unit = active.AsSpan(u * N, slots);
-            var down = pushed.AsSpan(0, slots);
-            var outWeight = weights[own + F + G + 1];
-            float outGradient = 0, sum = 0;
-            for (var k = 0; k < slots; k++)
-            {
-                var on = unit[k] > 0;
-                outGradient += on ? unit[k] * back[k] : 0;
-                down[k] = on ? back[k] * outWeight : 0;
-                sum += down[k];
-            }
-
-            gradient[own + F + G + 1] += outGradient;
-            gradient[own + F + G] += sum;
-            for (var i = 0; i < F; i++)
-            {
-                gradient[own + i] += Dot(down, perSlot.Slice(i * stride, slots));
-            }
-
-            for (var i = 0; i < G; i++)
-            {
-                gradient[own + F + i] += sum * perGap[i];
-            }
+            gradient[own + F + G + 1] += Gate(back, active.AsSpan(u * N, padded), weights[own + F + G + 1], pushed, out var sum);
+            Dots(pushed.AsSpan(0, padded), perSlot, stride, gradient.AsSpan(own, F));
+            Spread(sum, perGap, gradient.AsSpan(own + F, G + 1));
         }
 
         return loss * weight;
@@ -184,52 +142,137 @@ internal sealed class HazardNetwork
 
     private static float Rest(int feature) => feature is 1 or 2 ? 1 : feature is 3 or 4 or 5 ? 0.5f : 0;
 
-    private static void AddScaled(Span<float> target, ReadOnlySpan<float> values, float by)
+    // Two vectors of slots at a time: the sixteen rows' values are used by all units while they are near.
+    private void AddTo(Span<float> output, float share, ReadOnlySpan<float> perSlot, int stride, ReadOnlySpan<float> perGap, int slots, bool keep)
     {
-        var k = 0;
-        var scale = new Vector<float>(by);
-        for (; k <= target.Length - Vector<float>.Count; k += Vector<float>.Count)
+        for (var u = 0; u <= units; u++)
         {
-            (new Vector<float>(target[k..]) + scale * new Vector<float>(values[k..])).CopyTo(target[k..]);
+            var row = weights.AsSpan(u * Row, F + G + 1);
+            var sum = row[F + G];
+            for (var i = 0; i < G; i++)
+            {
+                sum += row[F + i] * perGap[i];
+            }
+
+            bias[u] = sum;
         }
 
-        for (; k < target.Length; k++)
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((F - 1) * stride + slots, perSlot.Length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(slots, output.Length);
+        ref var values = ref MemoryMarshal.GetReference(perSlot);
+        ref var target = ref MemoryMarshal.GetReference(output);
+        ref var units0 = ref MemoryMarshal.GetArrayDataReference(active);
+        ref var weight0 = ref MemoryMarshal.GetArrayDataReference(weights);
+        for (var k = 0; k < slots; k += Block)
         {
-            target[k] += by * values[k];
+            ref var here = ref Unsafe.Add(ref values, k);
+            var (low, high) = Unit(ref here, stride, ref Unsafe.Add(ref weight0, units * Row), bias[units]);
+            for (var u = 0; u < units; u++)
+            {
+                ref var own = ref Unsafe.Add(ref weight0, u * Row);
+                var (a, b) = Unit(ref here, stride, ref own, bias[u]);
+                if (keep)
+                {
+                    a.StoreUnsafe(ref units0, (nuint)(u * N + k));
+                    b.StoreUnsafe(ref units0, (nuint)(u * N + k + 8));
+                }
+
+                var by = Vector256.Create(weights[u * Row + F + G + 1]);
+                low = Vector256.MultiplyAddEstimate(by, Vector256.Max(a, Vector256<float>.Zero), low);
+                high = Vector256.MultiplyAddEstimate(by, Vector256.Max(b, Vector256<float>.Zero), high);
+            }
+
+            (Vector256.LoadUnsafe(ref target, (nuint)k) + low * share).StoreUnsafe(ref target, (nuint)k);
+            (Vector256.LoadUnsafe(ref target, (nuint)(k + 8)) + high * share).StoreUnsafe(ref target, (nuint)(k + 8));
         }
     }
 
-    private static void AddRectified(Span<float> target, ReadOnlySpan<float> values, float by)
+    // Four sums, so that no multiplication waits for the one before.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static (Vector256<float> Low, Vector256<float> High) Unit(ref float values, int stride, ref float weight, float bias)
     {
-        var k = 0;
-        var scale = new Vector<float>(by);
-        for (; k <= target.Length - Vector<float>.Count; k += Vector<float>.Count)
+        var a = Vector256.Create(bias);
+        var b = a;
+        var c = Vector256<float>.Zero;
+        var d = c;
+        for (var i = 0; i < F; i += 2)
         {
-            (new Vector<float>(target[k..]) + scale * Vector.Max(new Vector<float>(values[k..]), Vector<float>.Zero)).CopyTo(target[k..]);
+            var at = (nuint)(i * stride);
+            var w = Vector256.Create(Unsafe.Add(ref weight, i));
+            var v = Vector256.Create(Unsafe.Add(ref weight, i + 1));
+            a = Vector256.MultiplyAddEstimate(w, Vector256.LoadUnsafe(ref values, at), a);
+            b = Vector256.MultiplyAddEstimate(w, Vector256.LoadUnsafe(ref values, at + 8), b);
+            at += (nuint)stride;
+            c = Vector256.MultiplyAddEstimate(v, Vector256.LoadUnsafe(ref values, at), c);
+            d = Vector256.MultiplyAddEstimate(v, Vector256.LoadUnsafe(ref values, at + 8), d);
         }
 
-        for (; k < target.Length; k++)
+        return (a + c, b + d);
+    }
+
+    private static void Clamp(Span<float> values)
+    {
+        for (var k = 0; k < values.Length; k++)
         {
-            target[k] += by * Math.Max(values[k], 0);
+            values[k] = Math.Clamp(values[k], -20f, 1f);
         }
     }
 
-    private static float Dot(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
+    // What reaches the units' inputs from the output; returns the output weight's own gradient.
+    private static float Gate(ReadOnlySpan<float> back, ReadOnlySpan<float> unit, float by, Span<float> down, out float sum)
     {
-        var sum = Vector<float>.Zero;
-        var k = 0;
-        for (; k <= a.Length - Vector<float>.Count; k += Vector<float>.Count)
+        Vector256<float> own = default, all = default;
+        ref var b0 = ref MemoryMarshal.GetReference(back);
+        ref var u0 = ref MemoryMarshal.GetReference(unit);
+        ref var d0 = ref MemoryMarshal.GetReference(down);
+        for (var k = 0; k < unit.Length; k += Vector256<float>.Count)
         {
-            sum += new Vector<float>(a[k..]) * new Vector<float>(b[k..]);
+            var b = Vector256.LoadUnsafe(ref b0, (nuint)k);
+            var u = Vector256.LoadUnsafe(ref u0, (nuint)k);
+            var on = Vector256.GreaterThan(u, Vector256<float>.Zero);
+            own += (u * b) & on;
+            var d = (b * by) & on;
+            d.StoreUnsafe(ref d0, (nuint)k);
+            all += d;
         }
 
-        var rest = Vector.Sum(sum);
-        for (; k < a.Length; k++)
+        sum = Vector256.Sum(all);
+        return Vector256.Sum(own);
+    }
+
+    private static void Dots(ReadOnlySpan<float> down, ReadOnlySpan<float> perSlot, int stride, Span<float> into)
+    {
+        ref var d0 = ref MemoryMarshal.GetReference(down);
+        ref var v0 = ref MemoryMarshal.GetReference(perSlot);
+        for (var i = 0; i < F; i += 4)
         {
-            rest += a[k] * b[k];
+            Vector256<float> a = default, b = default, c = default, d = default;
+            for (var k = 0; k < down.Length; k += Vector256<float>.Count)
+            {
+                var x = Vector256.LoadUnsafe(ref d0, (nuint)k);
+                var at = (nuint)(i * stride + k);
+                a = Vector256.MultiplyAddEstimate(x, Vector256.LoadUnsafe(ref v0, at), a);
+                b = Vector256.MultiplyAddEstimate(x, Vector256.LoadUnsafe(ref v0, at + (nuint)stride), b);
+                c = Vector256.MultiplyAddEstimate(x, Vector256.LoadUnsafe(ref v0, at + 2 * (nuint)stride), c);
+                d = Vector256.MultiplyAddEstimate(x, Vector256.LoadUnsafe(ref v0, at + 3 * (nuint)stride), d);
+            }
+
+            into[i] += Vector256.Sum(a);
+            into[i + 1] += Vector256.Sum(b);
+            into[i + 2] += Vector256.Sum(c);
+            into[i + 3] += Vector256.Sum(d);
+        }
+    }
+
+    // Gradients of the weights by gap and of the bias.
+    private static void Spread(float sum, ReadOnlySpan<float> perGap, Span<float> into)
+    {
+        for (var i = 0; i < G; i++)
+        {
+            into[i] += sum * perGap[i];
         }
 
-        return rest;
+        into[G] += sum;
     }
 
     private static float Sum(ReadOnlySpan<float> a)

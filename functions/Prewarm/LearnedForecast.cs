@@ -43,15 +43,7 @@ internal sealed class LearnedForecast
     public void Forecast(ServiceMemory memory, double at, Span<float> logRates)
     {
         features.Fill(memory, fleet, at);
-        networks[0].Forecast(features.Base, features.Slots, SlotGrid.Count, features.Whole, SlotGrid.Count, logRates);
-        for (var n = 1; n < networks.Length; n++)
-        {
-            networks[n].Forecast(features.Base, features.Slots, SlotGrid.Count, features.Whole, SlotGrid.Count, one);
-            for (var k = 0; k < SlotGrid.Count; k++)
-            {
-                logRates[k] += (one[k] - logRates[k]) / (n + 1);
-            }
-        }
+        HazardNetwork.Forecast(networks, features, logRates);
     }
 
     // The gap that has just ended, seen from its beginning: the service's memory is still as it was then.

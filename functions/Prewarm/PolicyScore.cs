@@ -4,6 +4,13 @@ namespace Prewarm.Functions.Prewarm;
 internal sealed class PolicyScore(string policy, string setting)
 {
     private readonly List<double> shares = [];
+    private readonly SortedList<int, (long Arrivals, long Cold, double Idle)> byService = [];
+
+    /// <summary>What it did to each service, by the service's position.</summary>
+    public IReadOnlyDictionary<int, (long Arrivals, long Cold, double Idle)> ByService => byService;
+
+    /// <summary>The two tiers' sums, when they were asked for.</summary>
+    public Tiers.TierScore? Tiers { get; set; }
 
     /// <summary>Name in the CSV.</summary>
     public string Policy { get; } = policy;
@@ -58,7 +65,8 @@ internal sealed class PolicyScore(string policy, string setting)
     }
 
     /// <summary>Adds a whole service.</summary>
-    public void Add(long arrivals, long cold, double idle)
+    /// <param name="service">Its position.</param>
+    public void Add(long arrivals, long cold, double idle, int service)
     {
         if (arrivals == 0)
         {
@@ -66,6 +74,7 @@ internal sealed class PolicyScore(string policy, string setting)
         }
 
         Services++;
+        byService.Add(service, (arrivals, cold, idle));
         Arrivals += arrivals;
         Cold += cold;
         IdleSeconds += idle;

@@ -33,6 +33,9 @@ internal sealed class ServiceMemory
     public readonly ulong[] Minutes = new ulong[24];
     public readonly ulong[] Quarters = new ulong[Days * 2];
     public readonly float[] Rates = new float[4];
+
+    /// <summary>What each policy would have cost, for <see cref="PolicyGuard"/>.</summary>
+    public readonly float[] Losses = new float[PolicyGuard.Experts];
     public double First = double.NaN;
     public double Last = double.NaN;
     public double SessionStart;
@@ -90,6 +93,37 @@ internal sealed class ServiceMemory
         Last = at;
         Seen++;
         InSession++;
+    }
+
+    /// <summary>
+    /// Of two replicas' memories of one service, what both together know: the numbers of the one that saw more, the times of both. In any order and
+    /// as often as one likes, the result is the same.
+    /// </summary>
+    public static ServiceMemory Join(ServiceMemory one, ServiceMemory other)
+    {
+        if (one.Seen == 0 || other.Seen == 0)
+        {
+            return one.Seen == 0 ? other : one;
+        }
+
+        var (more, less) = (one.Seen, one.Last).CompareTo((other.Seen, other.Last)) >= 0 ? (one, other) : (other, one);
+        var hour = (long)Math.Floor(more.Last / 3600);
+        var lessHour = (long)Math.Floor(less.Last / 3600);
+        for (var h = Math.Max(hour, lessHour) - 23; h <= Math.Min(hour, lessHour); h++)
+        {
+            more.Minutes[(h % 24 + 24) % 24] |= less.Minutes[(h % 24 + 24) % 24];
+        }
+
+        var quarter = (long)Math.Floor(more.Last / 900);
+        var lessQuarter = (long)Math.Floor(less.Last / 900);
+        for (var q = Math.Max(quarter, lessQuarter) - Days * 96 + 1; q <= Math.Min(quarter, lessQuarter); q++)
+        {
+            var slot = (int)((q % (Days * 96) + Days * 96) % (Days * 96));
+            more.Quarters[slot / 96 * 2 + slot % 96 / 48] |= less.Quarters[slot / 96 * 2 + slot % 96 / 48] & 1UL << (slot % 48);
+        }
+
+        more.First = Math.Min(more.First, less.First);
+        return more;
     }
 
     /// <summary>Share of the quarter-hours [q-1, q, q+1] with calls, the middle one counting twice.</summary>

@@ -5,7 +5,7 @@ namespace Prewarm.Functions.Prewarm;
 /// <summary>A service's memory as bytes: a mark, a version, then its numbers in order, little-endian. Another version is not read, but told.</summary>
 internal static class ServiceMemoryFormat
 {
-    public const byte Version = 1;
+    public const byte Version = 2;
 
     private const byte Mark = 0xA7;
 
@@ -62,7 +62,7 @@ internal static class ServiceMemoryFormat
     }
 
     private static float[][] Floats(ServiceMemory m) =>
-        [m.Ends, m.Watched, m.ClassEnds, m.ClassWatched, m.FastEnds, m.FastWatched, m.Long, m.Rates];
+        [m.Ends, m.Watched, m.ClassEnds, m.ClassWatched, m.FastEnds, m.FastWatched, m.Long, m.Rates, m.Losses];
 
     private static int Measure()
     {

@@ -16,14 +16,15 @@ internal sealed class TrainingSet
         var end = SlotGrid.Find(gap);
         var slots = Math.Min(end + 1, N);
         var last = end < N ? (float)(gap - SlotGrid.Edges[end]) : SlotGrid.Widths[N - 1];
-        var values = new float[slots * (GapFeatures.PerSlot + 1) + GapFeatures.PerGap];
-        features.Base.AsSpan(0, slots).CopyTo(values);
+        var padded = HazardNetwork.Padded(slots);
+        var values = new float[padded * (GapFeatures.PerSlot + 1) + GapFeatures.PerGap];
+        features.Base.AsSpan(0, padded).CopyTo(values);
         for (var i = 0; i < GapFeatures.PerSlot; i++)
         {
-            features.Slots.AsSpan(i * N, slots).CopyTo(values.AsSpan((i + 1) * slots));
+            features.Slots.AsSpan(i * N, padded).CopyTo(values.AsSpan((i + 1) * padded));
         }
 
-        features.Whole.CopyTo(values.AsSpan((GapFeatures.PerSlot + 1) * slots));
+        features.Whole.CopyTo(values.AsSpan((GapFeatures.PerSlot + 1) * padded));
         gaps.Add((values, slots, last, ended && end < N, weight, service));
         Size += values.Length;
     }
@@ -82,7 +83,8 @@ internal sealed class TrainingSet
     private static double Learn(HazardNetwork network, (float[] Values, int Slots, float LastWatched, bool Ended, float Weight, int Service) gap, float[] output)
     {
         var values = gap.Values.AsSpan();
-        return network.Learn(values[..gap.Slots], values[gap.Slots..], gap.Slots, values[^GapFeatures.PerGap..], gap.Slots, gap.LastWatched, gap.Ended, gap.Weight, output);
+        var stride = HazardNetwork.Padded(gap.Slots);
+        return network.Learn(values, values[stride..], stride, values[^GapFeatures.PerGap..], gap.Slots, gap.LastWatched, gap.Ended, gap.Weight, output);
     }
 
     private static double Loss(HazardNetwork network, (float[] Values, int Slots, float LastWatched, bool Ended, float Weight, int Service)[] set)
@@ -92,7 +94,8 @@ internal sealed class TrainingSet
         foreach (var gap in set)
         {
             var values = gap.Values.AsSpan();
-            network.Forecast(values[..gap.Slots], values[gap.Slots..], gap.Slots, values[^GapFeatures.PerGap..], gap.Slots, output);
+            var stride = HazardNetwork.Padded(gap.Slots);
+            network.Forecast(values, values[stride..], stride, values[^GapFeatures.PerGap..], gap.Slots, output);
             for (var k = 0; k < gap.Slots; k++)
             {
                 loss += gap.Weight * MathF.Exp(output[k]) * (k == gap.Slots - 1 ? gap.LastWatched : SlotGrid.Widths[k]);

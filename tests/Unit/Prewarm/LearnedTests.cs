@@ -127,6 +127,24 @@ public class LearnedTests
         }
     }
 
+    [Fact]
+    public void RunLearned_MemorylessTrafficAndAHistory_WithinTwoPercentOfTheOptimum()
+    {
+        var random = new Random(8);
+        ServiceTrace[] Make(int services, int count) => [.. Enumerable.Range(0, services).Select(i => Exponential(random, $"s{i}", 60 * Math.Pow(1.4, i % 10), count))];
+        var prior = ForecastPrior.Learn(Make(20, 250), 8);
+        var traces = Make(10, 500);
+        double[] patience = [30, 100, 300, 1000, 3000, 10000];
+        var scores = patience.Select(p => new PolicyScore("learned", $"{p}")).ToArray();
+        new Backtest(traces, null, null).RunLearned([.. Enumerable.Range(0, traces.Length)], prior, scores, patience, 1);
+        for (var p = 0; p < patience.Length; p++)
+        {
+            var optimum = traces.Sum(t => Math.Min((t.Arrivals[^1] - t.Arrivals[0]) / (t.Arrivals.Length - 1), patience[p]) * (t.Arrivals.Length - 1));
+            var cost = scores[p].ColdExcludingFirst * patience[p] + scores[p].IdleSeconds;
+            Assert.InRange(cost / optimum, 0.98, 1.02);
+        }
+    }
+
     private static ServiceTrace Exponential(Random random, string id, double mean, int count)
     {
         var arrivals = new double[count];

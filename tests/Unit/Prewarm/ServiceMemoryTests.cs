@@ -68,6 +68,40 @@ public class ServiceMemoryTests
         Assert.All(features.Slots, x => Assert.True(float.IsFinite(x)));
     }
 
+    [Fact]
+    public void Join_EitherOrderAndAgain_SameResult()
+    {
+        ServiceMemory Make(bool odd)
+        {
+            var memory = new ServiceMemory();
+            for (var i = 0; i < 200; i++)
+            {
+                if (i % 3 != (odd ? 1 : 0))
+                {
+                    memory.Add(1e6 + i * 4000);
+                }
+            }
+
+            return memory;
+        }
+
+        var one = Bytes(ServiceMemory.Join(Make(true), Make(false)));
+        Assert.Equal(one, Bytes(ServiceMemory.Join(Make(false), Make(true))));
+        var joined = ServiceMemory.Join(Make(true), Make(false));
+        Assert.Equal(one, Bytes(ServiceMemory.Join(joined, Make(true))));
+        for (var i = 0; i < 200; i++)
+        {
+            Assert.True(joined.Quarter((long)Math.Floor((1e6 + i * 4000) / 900)) >= 0.5f);
+        }
+
+        static byte[] Bytes(ServiceMemory memory)
+        {
+            var bytes = new byte[ServiceMemoryFormat.Size];
+            ServiceMemoryFormat.Write(memory, bytes);
+            return bytes;
+        }
+    }
+
     private static ServiceMemory Remember(int arrivals)
     {
         var random = new Random(2);

@@ -1,0 +1,71 @@
+namespace Prewarm.Functions.Prewarm;
+
+/// <summary>
+/// Keeps a service's forecast honest: once a gap has ended, what each policy would have cost in it is known, and one that has been cheaper than the forecast
+/// by several cold starts takes its place until that has changed. What is long ago counts less, so it finds its way back.
+/// </summary>
+/// <param name="patience">Idle seconds that one cold start is worth, and what costs are measured in.</param>
+/// <param name="losses">State, <see cref="Experts"/> numbers, zero to begin with.</param>
+internal readonly ref struct PolicyGuard(double patience, Span<float> losses)
+{
+    /// <summary>The forecast, the hybrid histogram, off, the fixed keep-alives.</summary>
+    public const int Experts = 3 + 9;
+
+    // Costs fade by this each gap; the forecast leads by as many cold starts.
+    private const float Keep = 1 - 1f / 300;
+    private const float HeadStart = 6;
+
+    private readonly Span<float> losses = losses;
+
+    /// <summary>Takes a gap that has ended.</summary>
+    /// <param name="forecast">The windows that the forecast had chosen for it.</param>
+    /// <param name="histogram">Those of the hybrid histogram.</param>
+    public void Learn(ReadOnlySpan<ReadyWindow> forecast, ReadOnlySpan<ReadyWindow> histogram, double gap)
+    {
+        Add(0, PolicyScore.Gap(forecast, gap));
+        Add(1, PolicyScore.Gap(histogram, gap));
+        Add(2, (false, 0));
+        for (var f = 0; f < FixedKeepAlive.Settings.Length; f++)
+        {
+            var keep = FixedKeepAlive.Settings[f];
+            Add(3 + f, (gap < keep, Math.Min(gap, keep)));
+        }
+    }
+
+    /// <summary>0: the forecast; 1: the hybrid histogram; 2: off; from 3: a fixed keep-alive.</summary>
+    public int Choose()
+    {
+        var best = 0;
+        var least = losses[0] - HeadStart;
+        for (var e = 1; e < Experts; e++)
+        {
+            if (losses[e] < least)
+            {
+                (best, least) = (e, losses[e]);
+            }
+        }
+
+        return best;
+    }
+
+    /// <summary>Writes the windows of a choice that needs no forecast.</summary>
+    public static int Windows(int choice, ReadOnlySpan<ReadyWindow> histogram, Span<ReadyWindow> windows)
+    {
+        if (choice == 1)
+        {
+            histogram.CopyTo(windows);
+            return histogram.Length;
+        }
+
+        if (choice == 2)
+        {
+            return 0;
+        }
+
+        windows[0] = new ReadyWindow(0, FixedKeepAlive.Settings[choice - 3]);
+        return 1;
+    }
+
+    private void Add(int expert, (bool Warm, double Idle) outcome) =>
+        losses[expert] = losses[expert] * Keep + (float)((outcome.Warm ? 0 : 1) + outcome.Idle / patience);
+}
