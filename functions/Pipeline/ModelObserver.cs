@@ -21,34 +21,33 @@ internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads, ICatalo
             return new(model) { Cause = cause };
         }
 
+        // All at once: none of them decides whether another is asked, and a look's time is the sum of what is asked one after another.
         var selector = Ownership.Selector(model.Metadata.Name!);
         var datasets = api.ListAsync(FluidKinds.Datasets, ns, selector, cancellationToken);
         var runtimes = api.ListAsync(FluidKinds.JindoRuntimes, ns, selector, cancellationToken);
         var loads = api.ListAsync(FluidKinds.DataLoads, ns, selector, cancellationToken);
-        await Task.WhenAll(datasets, runtimes, loads);
-        var service = SpecChecks.ServingName(model.ServiceName()) ? await api.GetAsync(ServingKinds.InferenceServices, ns, model.ServiceName(), cancellationToken) : null;
-        var created = service?.Status?.Components?.GetValueOrDefault("predictor")?.LatestCreatedRevision;
-        var revision = created is null ? null : await api.GetAsync(ServingKinds.Revisions, ns, created, cancellationToken);
+        var serving = ServingAsync(model, cancellationToken);
+        var adopted = AdoptedAsync(model, cancellationToken);
+        var pods = PodsAsync(model, cancellationToken);
+        var workers = WorkersAsync(datasets, adopted, cancellationToken);
         var observation = model.Metadata.DeletionTimestamp is null && model.Location() is not null
-            ? listed ?? await ListUploadsAsync(model, fresh, cancellationToken)
+            ? listed is null ? ListUploadsAsync(model, fresh, cancellationToken) : Task.FromResult(listed)
             : null;
-        var existing = model.Spec?.Cache.ExistingDataset?.Name;
-        var adopted = !SpecChecks.ObjectName(existing) ? null : await api.GetAsync(FluidKinds.Datasets, ns, existing!, cancellationToken);
-        var (workers, pods) = await PlacesAsync(model, adopted is null ? (await datasets).Items : [.. (await datasets).Items, adopted], cancellationToken);
+        await Task.WhenAll([datasets, runtimes, loads, serving, adopted, pods, workers, observation ?? Task.CompletedTask]);
         return new(model)
         {
             Cause = cause,
-            Uploads = observation,
-            Adopted = adopted,
-            AdoptedRuntime = adopted is null ? null : await api.GetAsync(FluidKinds.JindoRuntimes, ns, existing!, cancellationToken),
-            WorkerNodes = workers,
-            PodNodes = pods,
+            Uploads = observation is null ? null : await observation,
+            Adopted = (await adopted).Dataset,
+            AdoptedRuntime = (await adopted).Runtime,
+            WorkerNodes = await workers,
+            PodNodes = await pods,
             Datasets = (await datasets).Items,
             Runtimes = (await runtimes).Items,
             Loads = (await loads).Items,
-            Service = service,
+            Service = (await serving).Service,
             Claim = catalog is null ? null : Claims.Of(model, catalog.Current),
-            Revision = revision,
+            Revision = (await serving).Revision,
         };
     }
 
@@ -59,32 +58,65 @@ internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads, ICatalo
         return await uploads.ReadAsync(model, key, maxBytes, id, secret, cancellationToken);
     }
 
-    /// <summary>Where cache workers and predictor pods are. Worth knowing, not worth failing for: a role without Nodes or Pods sees none.</summary>
-    private async Task<(Dictionary<string, IReadOnlyList<string>> Workers, ILookup<string, string> Pods)> PlacesAsync(
-        CachedModel model, IReadOnlyList<Dataset> datasets, CancellationToken cancellationToken)
+    private async Task<(InferenceService? Service, Revision? Revision)> ServingAsync(CachedModel model, CancellationToken cancellationToken)
     {
+        var ns = model.Metadata.Namespace;
+        var service = SpecChecks.ServingName(model.ServiceName()) ? await api.GetAsync(ServingKinds.InferenceServices, ns, model.ServiceName(), cancellationToken) : null;
+        var created = service?.Status?.Components?.GetValueOrDefault("predictor")?.LatestCreatedRevision;
+        return (service, created is null ? null : await api.GetAsync(ServingKinds.Revisions, ns, created, cancellationToken));
+    }
+
+    private async Task<(Dataset? Dataset, JindoRuntime? Runtime)> AdoptedAsync(CachedModel model, CancellationToken cancellationToken)
+    {
+        var (ns, existing) = (model.Metadata.Namespace, model.Spec?.Cache.ExistingDataset?.Name);
+        var dataset = SpecChecks.ObjectName(existing) ? await api.GetAsync(FluidKinds.Datasets, ns, existing!, cancellationToken) : null;
+        return (dataset, dataset is null ? null : await api.GetAsync(FluidKinds.JindoRuntimes, ns, existing!, cancellationToken));
+    }
+
+    /// <summary>The nodes with a cache worker, by Dataset. Worth knowing, not worth failing for: a role without Nodes sees none.</summary>
+    private async Task<Dictionary<string, IReadOnlyList<string>>> WorkersAsync(
+        Task<KubeList<Dataset>> own, Task<(Dataset? Dataset, JindoRuntime? Runtime)> adopted, CancellationToken cancellationToken)
+    {
+        var datasets = (await own).Items.Concat((await adopted).Dataset is { } existing ? [existing] : []);
         var workers = new Dictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal);
-        ILookup<string, string> pods = Array.Empty<string>().ToLookup(p => p);
         try
         {
-            foreach (var dataset in datasets)
+            foreach (var (name, nodes) in await Task.WhenAll(datasets.Select(NodesAsync)))
             {
-                var label = FluidNames.WorkerLabel(dataset.Metadata.Namespace, dataset.Metadata.Name!, dataset.Metadata.Uid);
-                var nodes = await api.ListAsync(CoreKinds.Nodes, null, $"{label}=true", cancellationToken);
-                workers[dataset.Metadata.Name!] = [.. nodes.Items.Select(n => n.Metadata.Name!).Order(StringComparer.Ordinal)];
+                workers[name] = nodes;
             }
-
-            // KServe's label, Knative's for the revision.
-            var list = await api.ListAsync(CoreKinds.Pods, model.Metadata.Namespace, $"serving.kserve.io/inferenceservice={model.ServiceName()}", cancellationToken);
-            pods = list.Items.Where(p => p.Metadata.DeletionTimestamp is null && p.Spec?.NodeName is not null)
-                .ToLookup(p => p.Metadata.Labels?.GetValueOrDefault("serving.knative.dev/revision") ?? "", p => p.Spec!.NodeName!);
         }
         catch (KubeApiException e) when (!e.IsTransient)
         {
             // Forbidden: the verdict says NodesUnseen.
         }
 
-        return (workers, pods);
+        return workers;
+
+        async Task<(string, IReadOnlyList<string>)> NodesAsync(Dataset dataset)
+        {
+            var label = FluidNames.WorkerLabel(dataset.Metadata.Namespace, dataset.Metadata.Name!, dataset.Metadata.Uid);
+            var nodes = await api.ListAsync(CoreKinds.Nodes, null, $"{label}=true", cancellationToken);
+            return (dataset.Metadata.Name!, [.. nodes.Items.Select(n => n.Metadata.Name!).Order(StringComparer.Ordinal)]);
+        }
+    }
+
+    /// <summary>The nodes with a predictor pod, by revision; none for a role without Pods.</summary>
+    private async Task<ILookup<string, string>> PodsAsync(CachedModel model, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<Pod> pods = [];
+        try
+        {
+            // KServe's label, Knative's for the revision.
+            pods = (await api.ListAsync(CoreKinds.Pods, model.Metadata.Namespace, $"serving.kserve.io/inferenceservice={model.ServiceName()}", cancellationToken)).Items;
+        }
+        catch (KubeApiException e) when (!e.IsTransient)
+        {
+            // Forbidden, as with the nodes.
+        }
+
+        return pods.Where(p => p.Metadata.DeletionTimestamp is null && p.Spec?.NodeName is not null)
+            .ToLookup(p => p.Metadata.Labels?.GetValueOrDefault("serving.knative.dev/revision") ?? "", p => p.Spec!.NodeName!);
     }
 
     private async Task<UploadObservation> ListUploadsAsync(CachedModel model, bool fresh, CancellationToken cancellationToken)

@@ -16,7 +16,18 @@ public sealed class FunctionsApplicationBuilder : IHostApplicationBuilder, IFunc
     private readonly List<Func<FunctionExecutionDelegate, FunctionExecutionDelegate>> _middleware = [];
     private bool _built;
 
-    internal FunctionsApplicationBuilder(string[] args) => _web = WebApplication.CreateSlimBuilder(args);
+    internal FunctionsApplicationBuilder(string[] args)
+    {
+        // Settings come from the environment and do not change while a container runs: a watch on appsettings.json is a thread and one of a node's
+        // few inotify instances for nothing. The builder asks for this before it reads anything else.
+        const string reload = "ASPNETCORE_hostBuilder__reloadConfigOnChange";
+        if (System.Environment.GetEnvironmentVariable(reload) is null)
+        {
+            System.Environment.SetEnvironmentVariable(reload, "false");
+        }
+
+        _web = WebApplication.CreateSlimBuilder(args);
+    }
 
     /// <inheritdoc/>
     public IConfigurationManager Configuration => _web.Configuration;

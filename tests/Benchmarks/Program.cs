@@ -3,6 +3,21 @@ using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Prewarm.Tests.Benchmarks;
+using Prewarm.Tests.Benchmarks.Line;
+using Prewarm.Tests.Benchmarks.Running;
+using Prewarm.Tests.Benchmarks.Startup;
 
-var config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
-BenchmarkSwitcher.FromAssembly(typeof(DecisionBenchmark).Assembly).Run(args, config);
+switch (args)
+{
+    case ["startup", ..]:
+        return await StartupCommand.RunAsync(new(args[1..]), CancellationToken.None);
+    case ["line", ..]:
+        return await LineCommand.RunAsync(new(args[1..]), CancellationToken.None);
+    case ["memory", ..]:
+        return await MemoryCommand.RunAsync(new(args[1..]), CancellationToken.None);
+    default:
+        // The rest is BenchmarkDotNet's: --filter '*Planner*' and so on.
+        var config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
+        BenchmarkSwitcher.FromAssembly(typeof(DecisionBenchmark).Assembly).Run(args, config);
+        return 0;
+}

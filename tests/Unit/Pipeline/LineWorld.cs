@@ -42,7 +42,9 @@ internal sealed class LineWorld
     public Dictionary<string, IReadOnlyList<string>> WorkerNodes { get; } = [];
     public List<string> PodNodes { get; } = [];
 
-    public LinePlan Plan() => LinePlanner.Settle(
+    public LinePlan Plan() => LinePlanner.Settle(Observe(), Now);
+
+    public Observed Observe() =>
         new(Model)
         {
             Uploads = new([.. _uploads], null),
@@ -55,7 +57,7 @@ internal sealed class LineWorld
             Revision = Revision,
             WorkerNodes = WorkerNodes,
             PodNodes = PodNodes.ToLookup(_ => Model.Status?.Versions?.FindLast(v => v.State == VersionState.Serving)?.Revision ?? ""),
-        }, Now);
+        };
 
     public void Annotate(string name, string? value)
     {

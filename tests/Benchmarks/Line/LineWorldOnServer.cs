@@ -1,0 +1,181 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Amazon.Runtime;
+using Amazon.S3;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
+using Prewarm.Sandbox.ApiServer;
+using Prewarm.Sandbox.Cluster;
+using Prewarm.Sandbox.ObjectStore;
+using Prewarm.Sandbox.Running;
+using ObjectStore = Prewarm.Sandbox.ObjectStore.ObjectStore;
+
+namespace Prewarm.Tests.Benchmarks.Line;
+
+/// <summary>The sandbox's API server and object store, the functions as a process of their own, and no controllers: whoever measures plays them.</summary>
+internal sealed class LineWorldOnServer : IAsyncDisposable
+{
+    public const string Namespace = "models";
+    private const string Bucket = "fluid-demo";
+    private const string Token = "token";
+
+    /// <summary>The first sends the markers' events, the others the files'.</summary>
+    private const int Posters = 60;
+    private static readonly string[] Files = ["config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "tokenizer.json"];
+    private readonly string _root = Directory.CreateTempSubdirectory("prewarm-line-").FullName;
+    private ApiServer _server = null!;
+    private ObjectStore _store = null!;
+    private KubeApi _api = null!;
+    private List<EventPoster> _posters = [];
+    private AmazonS3Client _s3 = null!;
+    private string _account = "";
+
+    public IKubeApi Api => _api;
+    public HttpClient Http { get; } = new();
+    public FunctionsProcess Functions { get; private set; } = null!;
+
+    public static async Task<LineWorldOnServer> StartAsync(CancellationToken cancellationToken)
+    {
+        var world = new LineWorldOnServer();
+        world._server = await ApiServer.StartAsync(new() { History = 100_000 }, cancellationToken);
+        var admin = world._server.WriteKubeconfig(Path.Combine(world._root, "admin.kubeconfig"));
+        var http = KubeApiFactory.CreateHttpClient(admin);
+        world._api = new(http);
+        await OwnCrd.EnsureAsync(world._api, cancellationToken);
+        world._account = await FunctionsAccess.WriteKubeconfigAsync(world._api, http, admin, Path.Combine(world._root, "functions.kubeconfig"), cancellationToken);
+        world._store = await ObjectStore.StartAsync(new() { Bucket = Bucket }, cancellationToken);
+        world._s3 = new(new BasicAWSCredentials(world._store.AccessKeyId, world._store.AccessKeySecret), new AmazonS3Config
+        {
+            ServiceURL = world._store.Endpoint.ToString(),
+            ForcePathStyle = true,
+            AuthenticationRegion = "us-east-1",
+            RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
+        });
+        await world._api.EnsureAsync(Kinds.Namespaces, new() { ["metadata"] = new JsonObject { ["name"] = Namespace } }, cancellationToken);
+        static string Base64(string text) => Convert.ToBase64String(Encoding.UTF8.GetBytes(text));
+        await world._api.EnsureAsync(Kinds.Secrets, new()
+        {
+            ["metadata"] = new JsonObject { ["name"] = "access-key", ["namespace"] = Namespace },
+            ["data"] = new JsonObject { [SourceSecret.IdKey] = Base64(world._store.AccessKeyId), [SourceSecret.SecretKey] = Base64(world._store.AccessKeySecret) },
+        }, cancellationToken);
+        return world;
+    }
+
+    /// <summary>Starts the functions, again if they were running.</summary>
+    /// <param name="binary">A published binary; null = the build beside this program.</param>
+    /// <param name="functions">FUNCTIONS; null = all.</param>
+    public async Task StartFunctionsAsync(string? binary, string? functions, CancellationToken cancellationToken)
+    {
+        if (Functions is not null)
+        {
+            await Functions.DisposeAsync();
+        }
+
+        var settings = new Dictionary<string, string>
+        {
+            ["KUBECONFIG"] = _account,
+            ["PORT"] = "0",
+            ["Host__Address"] = "127.0.0.1",
+            ["Events__Token"] = Token,
+            ["Gateway__Address"] = "http://127.0.0.1:9",
+            ["ObjectStore__Endpoint"] = _store.Endpoint.ToString(),
+            ["Logging__Json"] = "false",
+            ["DOTNET_EnableDiagnostics"] = "0",
+        };
+        if (functions is not null)
+        {
+            settings["FUNCTIONS"] = functions;
+        }
+
+        Functions = await FunctionsProcess.StartAsync(binary, settings, Path.Combine(_root, "functions.log"), TimeProvider.System, cancellationToken);
+        await StopPostersAsync();
+
+        // An event is answered after its look: with few posters a model's events would queue here behind those of others.
+        _posters = [.. Enumerable.Range(0, Posters).Select(_ => new EventPoster(new() { EventSink = new(Functions.Address, "/events/oss"), EventToken = Token }))];
+    }
+
+    /// <summary>A CachedModel as the README has it, complete by its marker.</summary>
+    public Task MakeModelAsync(string name, CancellationToken cancellationToken) => _api.CreateAsync(CatalogKinds.CachedModels, Namespace, new()
+    {
+        ApiVersion = CatalogKinds.CachedModels.ApiVersion,
+        Kind = CatalogKinds.CachedModels.Kind,
+        Metadata = new() { Name = name, Namespace = Namespace },
+        Spec = new()
+        {
+            Source = new() { Uri = $"oss://{Bucket}/models/{name}", Endpoint = "oss-cn-hangzhou-internal.aliyuncs.com", CredentialsSecret = "access-key", Complete = new() { When = "Marker" } },
+            Serving = new()
+            {
+                Predictor = (JsonObject)JsonNode.Parse("""
+                    {"timeout":600,"minReplicas":0,"containers":[{"name":"kserve-container","image":"registry.example.com/bloom:1",
+                     "resources":{"limits":{"cpu":"12","memory":"48Gi","nvidia.com/gpu":1},"requests":{"cpu":"12","memory":"48Gi"}},"env":[{"name":"GPU_ENABLED","value":"True"}]}]}
+                    """)!,
+            },
+        },
+    }, cancellationToken);
+
+    /// <summary>Uploads the files of v1 without the marker.</summary>
+    public async Task UploadAsync(string model, CancellationToken cancellationToken)
+    {
+        foreach (var file in Files)
+        {
+            await PutAsync($"models/{model}/v1/{file}", $"{model} {file}", cancellationToken);
+        }
+    }
+
+    public Task MarkAsync(string model, CancellationToken cancellationToken) => PutAsync(Marker(model), "", cancellationToken);
+
+    /// <summary>Sends the files' events as EventBridge does.</summary>
+    public void TellFiles(string model)
+    {
+        foreach (var file in Files)
+        {
+            Tell(_posters[1 + (int)((uint)string.GetHashCode(model, StringComparison.Ordinal) % (Posters - 1))], $"models/{model}/v1/{file}");
+        }
+    }
+
+    public void TellMarker(string model) => Tell(_posters[0], Marker(model));
+
+    /// <summary>The Sweep's event: look at every model.</summary>
+    public async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, new Uri(Functions.Address, $"/events/sweep?token={Token}")) { Content = new StringContent("{}", Encoding.UTF8, "application/json") };
+        foreach (var (name, value) in ((string, string)[])[("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/ping"), ("ce-type", "dev.knative.sources.ping")])
+        {
+            request.Headers.Add(name, value);
+        }
+
+        using var answer = await Http.SendAsync(request, cancellationToken);
+        answer.EnsureSuccessStatusCode();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (Functions is not null)
+        {
+            await Functions.DisposeAsync();
+            await StopPostersAsync();
+        }
+
+        Http.Dispose();
+        _s3.Dispose();
+        _api.Dispose();
+        await _store.DisposeAsync();
+        await _server.DisposeAsync();
+        Directory.Delete(_root, recursive: true);
+    }
+
+    private async Task StopPostersAsync()
+    {
+        foreach (var poster in _posters)
+        {
+            await poster.DisposeAsync();
+        }
+    }
+
+    private static string Marker(string model) => $"models/{model}/v1/_SUCCESS";
+
+    private static void Tell(EventPoster poster, string key) => poster.Post("PutObject", Bucket, key, 10, "0123456789ABCDEF0123456789ABCDEF", "application/octet-stream", null);
+
+    private Task PutAsync(string key, string content, CancellationToken cancellationToken) =>
+        _s3.PutObjectAsync(new() { BucketName = Bucket, Key = key, ContentBody = content, UseChunkEncoding = false }, cancellationToken);
+}
