@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Prewarm.Sandbox.ApiServer.Cel;
 
 namespace Prewarm.Sandbox.ApiServer;
 
@@ -115,11 +116,32 @@ internal static partial class Admission
             Prune(kind, obj, options);
             Schema.Default(kind.Schema, obj);
             Schema.Validate(kind.Schema, obj, "", problems);
+            Rules(kind, before, obj, problems);
+        }
+        else if (kind.Resource == "customresourcedefinitions.apiextensions.k8s.io")
+        {
+            problems.AddRange(CelRules.Problems(obj));
         }
 
         if (problems.Count > 0)
         {
             throw ApiFailure.Invalid(kind, name, problems);
+        }
+    }
+
+    /// <summary>Rules are asked only of an object that has the form they were checked against (apiextensions-apiserver, registry/customresource/strategy.go).</summary>
+    private static void Rules(Kind kind, JsonObject? before, JsonObject obj, List<string> problems)
+    {
+        if (problems.Exists(p => p.Contains(": Required value", StringComparison.Ordinal) || p.Contains(": Too long", StringComparison.Ordinal) || p.Contains(" in body must be of type ", StringComparison.Ordinal)))
+        {
+            if (kind.Rules is not null)
+            {
+                problems.Add("<nil>: Invalid value: \"null\": some validation rules were not checked because the object was invalid; correct the existing errors to complete validation");
+            }
+        }
+        else
+        {
+            kind.Rules?.Check(obj, before, "", problems);
         }
     }
 

@@ -31,12 +31,24 @@ internal sealed class ApiFailure(int code, string reason, string message, JsonOb
         foreach (var problem in problems)
         {
             var colon = problem.IndexOf(": ", StringComparison.Ordinal);
-            causes.Add(new JsonObject { ["reason"] = "FieldValueInvalid", ["message"] = problem[(colon + 2)..], ["field"] = problem[..colon] });
+            causes.Add(new JsonObject { ["reason"] = Cause(problem[(colon + 2)..]), ["message"] = problem[(colon + 2)..], ["field"] = problem[..colon] });
         }
 
         return new(422, "Invalid", $"{kind.Name}{(kind.Group.Length == 0 ? "" : "." + kind.Group)} \"{name}\" is invalid: {(problems.Count == 1 ? problems[0] : "[" + string.Join(", ", problems) + "]")}",
             new() { ["name"] = name, ["group"] = kind.Group, ["kind"] = kind.Name, ["causes"] = causes });
     }
+
+    // apimachinery, field.Error.ErrorBody: the type comes first.
+    private static string Cause(string body) => body switch
+    {
+        _ when body.StartsWith("Required value", StringComparison.Ordinal) => "FieldValueRequired",
+        _ when body.StartsWith("Unsupported value", StringComparison.Ordinal) => "FieldValueNotSupported",
+        _ when body.StartsWith("Forbidden", StringComparison.Ordinal) => "FieldValueForbidden",
+        _ when body.StartsWith("Duplicate value", StringComparison.Ordinal) => "FieldValueDuplicate",
+        _ when body.StartsWith("Too long", StringComparison.Ordinal) => "FieldValueTooLong",
+        _ when body.Contains(" in body must be of type ", StringComparison.Ordinal) => "FieldValueTypeInvalid",
+        _ => "FieldValueInvalid",
+    };
 
     public static ApiFailure BadRequest(string message) => new(400, "BadRequest", message);
 

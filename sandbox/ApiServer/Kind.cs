@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Prewarm.Sandbox.ApiServer.Cel;
 
 namespace Prewarm.Sandbox.ApiServer;
 
@@ -9,6 +10,9 @@ internal sealed record Kind(string Group, string Version, string Plural, string 
     IReadOnlyList<string>? ShortNames = null, IReadOnlyList<string>? Categories = null, JsonObject? Schema = null, IReadOnlyList<Column>? Columns = null)
 {
     public bool Custom { get; init; }
+
+    /// <summary>The schema's <c>x-kubernetes-validations</c>; null when it has none.</summary>
+    public CelRules? Rules { get; } = Schema is null ? null : CelRules.Compile(Schema, "", []);
     public string Singular { get; init; } = Name.ToLowerInvariant();
     public string ListName { get; init; } = Name + "List";
     public string ApiVersion => Group.Length == 0 ? Version : $"{Group}/{Version}";

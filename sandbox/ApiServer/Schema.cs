@@ -5,7 +5,7 @@ using System.Text.RegularExpressions;
 
 namespace Prewarm.Sandbox.ApiServer;
 
-/// <summary>Structural schemas of CRDs: pruning, defaults, validation (no CEL).</summary>
+/// <summary>Structural schemas of CRDs: pruning, defaults, validation; the rules in CEL are <see cref="Cel.CelRules"/>.</summary>
 internal static class Schema
 {
     public static void Prune(JsonObject schema, JsonNode? node, string path, List<string> unknown)
@@ -55,6 +55,11 @@ internal static class Schema
                 if (obj[key] is null && inner!["default"] is { } value)
                 {
                     obj[key] = value.DeepClone();
+                }
+                else if (obj[key] is null && !Flag(inner!.AsObject(), "nullable"))
+                {
+                    // As if it were not there (apiextensions-apiserver, PruneNonNullableNullsWithoutDefaults).
+                    obj.Remove(key);
                 }
 
                 Default(inner!.AsObject(), obj[key]);

@@ -17,7 +17,8 @@ internal static class OwnCrd
             var name = crd.Name();
             if (await api.GetAsync(Kinds.Crds, null, name, cancellationToken) is null)
             {
-                await api.ApplyAsync(Kinds.Crds, null, name, crd, "sandbox", true, null, cancellationToken);
+                // Not applied: a server that is older than CEL refuses to apply a field it does not know, and ignores it in what is created.
+                await api.CreateAsync(Kinds.Crds, null, crd, cancellationToken);
             }
         }
 

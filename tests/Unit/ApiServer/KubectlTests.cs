@@ -19,7 +19,7 @@ public sealed class KubectlTests
     {
         var path = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Select(p => Path.Combine(p, "kubectl")).FirstOrDefault(File.Exists);
         Assert.SkipWhen(path is null, "kubectl is not on the PATH");
-        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(120));
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(240));
         await using var server = await Server.StartAsync(new(), deadline.Token);
         var home = Directory.CreateTempSubdirectory("kubectl");
         try
@@ -27,9 +27,11 @@ public sealed class KubectlTests
             var config = server.WriteKubeconfig(Path.Combine(home.FullName, "config"));
             var file = Path.Combine(home.FullName, "model.yaml");
             await File.WriteAllTextAsync(file, Manifest, deadline.Token);
+            var editor = Path.Combine(home.FullName, "editor.sh");
             async Task<string> RunAsync(string arguments, int code = 0)
             {
                 var start = new ProcessStartInfo(path!, $"--kubeconfig {config} --cache-dir {home.FullName}/cache {arguments}") { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true };
+                start.Environment["KUBE_EDITOR"] = $"sh {editor}";
                 using var process = Process.Start(start)!;
                 var (output, error) = (process.StandardOutput.ReadToEndAsync(deadline.Token), process.StandardError.ReadToEndAsync(deadline.Token));
                 await process.WaitForExitAsync(deadline.Token);
@@ -52,15 +54,42 @@ public sealed class KubectlTests
             await File.WriteAllTextAsync(typo, Manifest.Replace("modelName", "modelNaam", StringComparison.Ordinal), deadline.Token);
             Assert.Contains("unknown field \"spec.serving.modelNaam\"", await RunAsync($"apply -f {typo}", 1), StringComparison.Ordinal);
 
+            // edit: a change, a change that is refused and put right in the second round, and none.
+            await EditorAsync("modelName: bloom", "modelName: opt");
+            Assert.Contains("edited", await RunAsync("edit cm8l bloom"), StringComparison.Ordinal);
+            Assert.Equal("opt", await RunAsync("get cm8l bloom -o jsonpath={.spec.serving.modelName}"));
+            await EditorAsync("replicas: 2", "copies: 9\\n    replicas: 2", then: "replicas: 2|replicas: 9");
+            Assert.Contains("edited", await RunAsync("edit cm8l bloom"), StringComparison.Ordinal);
+            Assert.Contains("no more copies than workers can exist", await File.ReadAllTextAsync(Path.Combine(home.FullName, "seen"), deadline.Token), StringComparison.Ordinal);
+            Assert.Equal("9/9", await RunAsync("get cm8l bloom -o jsonpath={.spec.cache.copies}/{.spec.cache.replicas}"));
+            await EditorAsync("nothing-of-the-kind", "x");
+            Assert.DoesNotContain("edited", await RunAsync("edit cm8l bloom"), StringComparison.Ordinal);
+            Assert.Contains("no more copies than workers can exist", await RunAsync("patch cm8l bloom --type=merge -p {\\\"spec\\\":{\\\"cache\\\":{\\\"copies\\\":10}}}", 1), StringComparison.Ordinal);
+
+            // wait: for a condition, for a value, for an end; each begun before it comes.
+            var ready = RunAsync("wait cm8l/bloom --for=condition=Ready --timeout=60s");
+            var serving = RunAsync("wait cm8l/bloom --for=jsonpath={.status.phase}=Serving --timeout=60s");
+            await RunAsync("patch cm8l bloom --subresource=status --type=merge -p {\\\"status\\\":{\\\"phase\\\":\\\"Serving\\\",\\\"conditions\\\":[{\\\"type\\\":\\\"Ready\\\",\\\"status\\\":\\\"True\\\"}]}}");
+            Assert.Contains("condition met", await ready, StringComparison.Ordinal);
+            Assert.Contains("condition met", await serving, StringComparison.Ordinal);
+            Assert.Contains("timed out", await RunAsync("wait cm8l/bloom --for=condition=Invalid --timeout=1s", 1), StringComparison.Ordinal);
+            await RunAsync("create configmap going");
+            var gone = RunAsync("wait configmap/going --for=delete --timeout=60s");
+            Assert.Contains("deleted", await RunAsync("delete configmap going"), StringComparison.Ordinal);
+            await gone;
+
             // What kubectl sends as protobuf.
             await RunAsync("create namespace demo");
             await RunAsync("-n demo create secret generic access-key --from-literal=fs.oss.accessKeyId=id");
             Assert.Equal("aWQ=", await RunAsync("-n demo get secret access-key -o jsonpath={.data.fs\\.oss\\.accessKeyId}"));
             await RunAsync("-n demo create serviceaccount bob");
             await RunAsync("-n demo create role reader --verb=get,list --resource=secrets");
+            Assert.Contains("no", await RunAsync("-n demo auth can-i list secrets --as=system:serviceaccount:demo:bob", 1), StringComparison.Ordinal);
             await RunAsync("-n demo create rolebinding reader --role=reader --serviceaccount=demo:bob");
             Assert.Contains("yes", await RunAsync("-n demo auth can-i list secrets --as=system:serviceaccount:demo:bob"), StringComparison.Ordinal);
             Assert.Contains("no", await RunAsync("-n demo auth can-i create secrets --as=system:serviceaccount:demo:bob", 1), StringComparison.Ordinal);
+            Assert.Contains("no", await RunAsync("auth can-i get nodes --as=system:serviceaccount:demo:bob", 1), StringComparison.Ordinal);
+            Assert.Contains("yes", await RunAsync("auth can-i '*' '*'"), StringComparison.Ordinal);
             Assert.StartsWith("sa.", await RunAsync("-n demo create token bob"), StringComparison.Ordinal);
 
             // describe shows the Events of the object and of no other.
@@ -90,6 +119,13 @@ public sealed class KubectlTests
         {
             home.Delete(recursive: true);
         }
+
+        // Replaces a text in what kubectl opens; when it opens it again, because the server refused, keeps what it saw and makes the other change.
+        Task EditorAsync(string from, string to, string? then = null) => File.WriteAllTextAsync(Path.Combine(home.FullName, "editor.sh"), $"""
+            if grep -q '^# .* was not valid' "$1"; then cp "$1" {home.FullName}/seen; sed -i 's|{then ?? "x|x"}|' "$1"
+            else sed -i 's|{from}|{to}|' "$1"
+            fi
+            """, deadline.Token);
     }
 
     private static string Event(string model, string uid, string message) => $$"""
