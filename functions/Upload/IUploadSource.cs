@@ -11,6 +11,7 @@ internal interface IUploadSource
     Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, bool fresh, CancellationToken cancellationToken);
 
     /// <summary>Reads a whole small object, such as golden.jsonl; null when it is missing or larger than <paramref name="maxBytes"/>.</summary>
+    /// <exception cref="IOException">The store does not answer, or refuses.</exception>
     Task<byte[]?> ReadAsync(CachedModel model, string key, int maxBytes, string? accessKeyId, string? accessKeySecret, CancellationToken cancellationToken);
 }
 

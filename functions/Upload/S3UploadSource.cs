@@ -43,7 +43,14 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         CachedModel model, string key, int maxBytes, string? accessKeyId, string? accessKeySecret, CancellationToken cancellationToken)
     {
         var (client, location) = Open(model, accessKeyId, accessKeySecret);
-        return client is null ? null : await GetAsync(client, location!.Bucket, key, maxBytes, null, cancellationToken);
+        try
+        {
+            return client is null ? null : await GetAsync(client, location!.Bucket, key, maxBytes, null, cancellationToken);
+        }
+        catch (Exception e) when (e is AmazonServiceException or AmazonClientException)
+        {
+            throw new IOException($"the object store does not give {key}: {e.Message}", e);
+        }
     }
 
     public void Dispose()
@@ -94,7 +101,7 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         {
             return Failure(e, model);
         }
-        catch (Exception e) when (e is AmazonClientException or HttpRequestException or IOException or OperationCanceledException or TimeoutException)
+        catch (Exception e) when (e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or OperationCanceledException or TimeoutException)
         {
             return UploadObservation.Failed("StoreUnreachable", $"the object store does not answer: {e.Message}", true);
         }
