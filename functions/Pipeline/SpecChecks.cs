@@ -98,6 +98,8 @@ internal static class SpecChecks
                 ? new("OutOfBounds", "spec.cache.copies", Number(copies), $"no more copies than workers can exist, and spec.cache.replicas is {Number(cache.Replicas)}: lower copies or raise replicas") : null)
             : null,
         OneOf("spec.cache.proof", cache.Proof, "require", "prefer"),
+        OneOf("spec.cache.locality", cache.Locality, "require", "prefer", "ignore"),
+        Within("spec.cache.localityTimeoutSeconds", cache.LocalityTimeoutSeconds, 0, 86_400),
         Within("spec.cache.warmTimeoutSeconds", cache.WarmTimeoutSeconds, 1, 86_400),
         Within("spec.cache.keepVersions", cache.KeepVersions, 1, 20),
     ]).OfType<SpecFault>();

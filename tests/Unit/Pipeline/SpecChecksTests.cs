@@ -38,6 +38,8 @@ public sealed class SpecChecksTests
     [InlineData("cache.copies", "0", "OutOfBounds", "spec.cache.copies is 0: write 1 to 1000")]
     [InlineData("cache.copies", "3", "OutOfBounds", "spec.cache.copies is 3: no more copies than workers can exist, and spec.cache.replicas is 2: lower copies or raise replicas")]
     [InlineData("cache.proof", "\"maybe\"", "UnknownValue", "spec.cache.proof is 'maybe': write require or prefer")]
+    [InlineData("cache.locality", "\"near\"", "UnknownValue", "spec.cache.locality is 'near': write require, prefer or ignore")]
+    [InlineData("cache.localityTimeoutSeconds", "-1", "OutOfBounds", "spec.cache.localityTimeoutSeconds is -1: write 0 to 86400")]
     [InlineData("cache.warmTimeoutSeconds", "0", "OutOfBounds", "spec.cache.warmTimeoutSeconds is 0: write 1 to 86400")]
     [InlineData("cache.keepVersions", "0", "OutOfBounds", "spec.cache.keepVersions is 0: write 1 to 20")]
     [InlineData("cache.tier.medium", "\"NVMe\"", "UnknownValue", "spec.cache.tier.medium is 'NVMe': write MEM, SSD or HDD")]
