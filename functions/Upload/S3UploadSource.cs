@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Xml;
 using Amazon.Runtime;
 using Amazon.S3;
 using Amazon.S3.Model;
@@ -101,7 +102,7 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         {
             return Failure(e, model);
         }
-        catch (Exception e) when (e is AmazonServiceException or AmazonClientException or HttpRequestException or IOException or OperationCanceledException or TimeoutException)
+        catch (Exception e) when (e is AmazonServiceException or AmazonClientException or XmlException or HttpRequestException or IOException or OperationCanceledException or TimeoutException)
         {
             return UploadObservation.Failed("StoreUnreachable", $"the object store does not answer: {e.Message}", true);
         }
