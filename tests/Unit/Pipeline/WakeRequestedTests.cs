@@ -89,7 +89,10 @@ public sealed class WakeRequestedTests : IAsyncLifetime
         context.Request.Headers.Authorization = $"Bearer {token}";
         context.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(new JsonObject
         {
-            ["specversion"] = "1.0", ["id"] = "1", ["source"] = "/prewarm/relay", ["type"] = "dev.prewarm.wake.requested",
+            ["specversion"] = "1.0",
+            ["id"] = "1",
+            ["source"] = "/prewarm/relay",
+            ["type"] = "dev.prewarm.wake.requested",
             ["data"] = new JsonObject { ["namespace"] = "default", ["name"] = name },
         }.ToJsonString()));
         var result = await _function.RunAsync(context.Request, _world.Deadline);
