@@ -1,7 +1,7 @@
 namespace Prewarm.Functions.Kubernetes;
 
-/// <summary>What Prewarm asks of a Kubernetes API server. Failures are <see cref="KubeApiException"/> (with the server's Status) or I/O exceptions.</summary>
-internal interface IKubeApi
+/// <summary>Reading from an API server, or from what was read of it. Failures are <see cref="KubeApiException"/> (with the server's Status) or I/O exceptions.</summary>
+internal interface IKubeReader
 {
     /// <summary>Reads one object; null when it does not exist (404).</summary>
     Task<T?> GetAsync<T>(ResourceType<T> type, string? ns, string name, CancellationToken cancellationToken) where T : class;
@@ -9,6 +9,11 @@ internal interface IKubeApi
     /// <summary>Lists all pages of a collection; <paramref name="ns"/> null means every namespace.</summary>
     Task<KubeList<T>> ListAsync<T>(ResourceType<T> type, string? ns, string? labelSelector, CancellationToken cancellationToken) where T : class;
 
+}
+
+/// <summary>What Prewarm asks of a Kubernetes API server.</summary>
+internal interface IKubeApi : IKubeReader
+{
     /// <summary>One watch connection from <paramref name="resourceVersion"/>, bookmarks included. Ends when the server closes it; 410 is a <see cref="KubeApiException"/>.</summary>
     IAsyncEnumerable<WatchEvent<T>> WatchAsync<T>(ResourceType<T> type, string? ns, string? labelSelector, string resourceVersion, CancellationToken cancellationToken) where T : class;
 

@@ -22,10 +22,37 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
 
     private const string RetryAfterSeconds = "2";
 
+    /// <summary>Looks at the models that events concern.</summary>
     /// <param name="source">The route's name in the metrics.</param>
     /// <param name="concerned">The models that one event concerns; null when the event is poison.</param>
     /// <param name="fresh">The events tell of the store: what was listed before them does not count.</param>
-    public async Task<IResult> HandleAsync(HttpRequest request, string source, bool fresh, Func<CloudEvent, IEnumerable<ModelKey>?> concerned, CancellationToken cancellationToken)
+    public Task<IResult> HandleAsync(HttpRequest request, string source, bool fresh, Func<CloudEvent, IEnumerable<ModelKey>?> concerned, CancellationToken cancellationToken) =>
+        ReceiveAsync(request, source, async (events, waiting) =>
+        {
+            var causes = new Dictionary<ModelKey, string?>();
+            foreach (var cloudEvent in events)
+            {
+                if (concerned(cloudEvent) is not { } keys)
+                {
+                    EventsMetrics.Count(source, "refused");
+                    return Results.Text($"event {cloudEvent.Id} of type {cloudEvent.Type} names nothing to look at", statusCode: StatusCodes.Status400BadRequest);
+                }
+
+                foreach (var key in keys)
+                {
+                    causes.TryAdd(key, TraceParent.Of(request, cloudEvent));
+                }
+            }
+
+            var looks = Task.WhenAll(causes.Select(c => line.AdvanceAsync(c.Key, c.Value, fresh, waiting)));
+            return await AnswerAsync(request, source, looks, causes.Count == 0 ? "unclaimed" : "handled", waiting);
+        }, cancellationToken);
+
+    /// <summary>Looks at whatever <paramref name="look"/> looks at, whatever the events say.</summary>
+    public Task<IResult> HandleAsync(HttpRequest request, string source, Func<CancellationToken, Task<LineOutcome[]>> look, CancellationToken cancellationToken) =>
+        ReceiveAsync(request, source, (_, waiting) => AnswerAsync(request, source, look(waiting), "handled", waiting), cancellationToken);
+
+    private async Task<IResult> ReceiveAsync(HttpRequest request, string source, Func<IReadOnlyList<CloudEvent>, CancellationToken, Task<IResult>> handle, CancellationToken cancellationToken)
     {
         // 1
         if (!token.Allows(request))
@@ -48,24 +75,8 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
         {
             // 3
             await catalog.Synced.WaitAsync(SyncLimit, time, waiting.Token);
-
             // 4
-            var causes = new Dictionary<ModelKey, string?>();
-            foreach (var cloudEvent in read.Events)
-            {
-                if (concerned(cloudEvent) is not { } keys)
-                {
-                    EventsMetrics.Count(source, "refused");
-                    return Results.Text($"event {cloudEvent.Id} of type {cloudEvent.Type} names nothing to look at", statusCode: StatusCodes.Status400BadRequest);
-                }
-
-                foreach (var key in keys)
-                {
-                    causes.TryAdd(key, TraceParent.Of(request, cloudEvent));
-                }
-            }
-
-            return await LookAsync(request, source, fresh, causes, waiting.Token);
+            return await handle(read.Events, waiting.Token);
         }
         catch (TimeoutException)
         {
@@ -77,9 +88,8 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
         }
     }
 
-    private async Task<IResult> LookAsync(HttpRequest request, string source, bool fresh, Dictionary<ModelKey, string?> causes, CancellationToken cancellationToken)
+    private async Task<IResult> AnswerAsync(HttpRequest request, string source, Task<LineOutcome[]> looks, string outcome, CancellationToken cancellationToken)
     {
-        var looks = Task.WhenAll(causes.Select(c => line.AdvanceAsync(c.Key, c.Value, fresh, cancellationToken)));
         LineOutcome[] outcomes;
         try
         {
@@ -97,7 +107,7 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
             return Later(request, source);
         }
 
-        EventsMetrics.Count(source, causes.Count == 0 ? "unclaimed" : "handled");
+        EventsMetrics.Count(source, outcome);
         return Results.StatusCode(StatusCodes.Status202Accepted);
     }
 

@@ -8,7 +8,7 @@ using Prewarm.Functions.Warm;
 namespace Prewarm.Functions.Pipeline;
 
 /// <summary>Reads everything that one pass decides on.</summary>
-internal sealed class ModelObserver(IKubeApi api, IUploadSource uploads, ICatalog? catalog = null)
+internal sealed class ModelObserver(IKubeReader api, IUploadSource uploads, ICatalog? catalog = null)
 {
     /// <param name="fresh">The first pass lists the store again (<see cref="IUploadSource.ObserveAsync"/>).</param>
     /// <param name="listed">A listing of this very look: the passes after its first one need no other.</param>

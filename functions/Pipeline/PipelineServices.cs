@@ -16,6 +16,7 @@ internal static class PipelineServices
             provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IModelLine, ModelLine>();
         services.AddSingleton<EventDesk>();
+        services.AddSingleton<ModelSweep>();
         services.AddFunction<ModelUploadedFunction>();
         services.AddFunction<ClusterChangedFunction>();
         services.AddFunction<SweepFunction>();

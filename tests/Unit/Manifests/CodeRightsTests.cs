@@ -7,6 +7,7 @@ using Prewarm.Functions.Rollout;
 using Prewarm.Functions.Upload;
 using Prewarm.Functions.Warm;
 using Prewarm.Sandbox.Cluster;
+using Prewarm.Tests.Unit.Relay;
 using Xunit;
 
 namespace Prewarm.Tests.Unit.Manifests;
@@ -47,6 +48,11 @@ public sealed class CodeRightsTests(AppliedCluster cluster) : IClassFixture<Appl
         await cluster.Admin.CreateAsync(Kinds.Datasets, RightsTable.Models, new() { ["apiVersion"] = Kinds.Datasets.ApiVersion, ["kind"] = "Dataset", ["metadata"] = new JsonObject { ["name"] = "oss-data" }, ["spec"] = new JsonObject() }, cluster.Deadline);
         await cluster.Admin.MergePatchAsync(Kinds.CachedModels, RightsTable.Models, "bloom", """{"spec":{"cache":{"existingDataset":{"name":"oss-data"}}}}""", null, cluster.Deadline);
         await LookAsync();
+        using (var sweep = new ModelSweep(api, _outside, new CatalogFake(await ModelAsync()), line, TimeProvider.System, NullLogger<ModelSweep>.Instance))
+        {
+            await sweep.RunAsync(cluster.Deadline);
+        }
+
         await cluster.Admin.DeleteAsync(Kinds.CachedModels, RightsTable.Models, "bloom", null, now: false, cluster.Deadline);
         await LookAsync();
         Assert.Null(await cluster.Admin.GetAsync(Kinds.CachedModels, RightsTable.Models, "bloom", cluster.Deadline));

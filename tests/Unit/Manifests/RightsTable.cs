@@ -30,7 +30,7 @@ internal static class RightsTable
         prewarm-line    kserve-fluid-demo data.fluid.io/datasets              get,list,create,patch,delete
         prewarm-line    kserve-fluid-demo data.fluid.io/jindoruntimes         get,list,create,patch,delete
         prewarm-line    kserve-fluid-demo data.fluid.io/dataloads             list,create,patch,delete
-        prewarm-line    kserve-fluid-demo serving.kserve.io/inferenceservices get,create,patch,delete
+        prewarm-line    kserve-fluid-demo serving.kserve.io/inferenceservices get,list,create,patch,delete
         prewarm-line    kserve-fluid-demo serving.knative.dev/revisions       get
         prewarm-line    kserve-fluid-demo /pods                               list
         prewarm-line    kserve-fluid-demo /events                             get,create,patch
