@@ -77,7 +77,7 @@ public sealed partial class ColdStartTests
         await UserWorld.UntilAsync(async () => (await LoadsAsync(world)).Any(l => l.Name().EndsWith("-wake", StringComparison.Ordinal)), () => "no load was asked for");
         while (!asked.IsCompleted && (await LoadsAsync(world)).Any(l => l.Name().EndsWith("-wake", StringComparison.Ordinal) && l.Text("status", "phase") is not ("Complete" or "Failed")))
         {
-            Assert.Empty(await world.ListAsync("api/v1", "pods"));
+            Assert.Empty(await PredictorsAsync(world));
             await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System);
         }
 
@@ -142,13 +142,16 @@ public sealed partial class ColdStartTests
     /// <summary>Waits until the autoscaler says so: that is what the relay hears.</summary>
     internal static Task AtZeroAsync(UserWorld world) => UserWorld.UntilAsync(
         async () => (await world.ListAsync("apis/autoscaling.internal.knative.dev/v1alpha1", "podautoscalers")).All(a => a.At("status", "conditions").Objects().Any(c => c.Text("type") == "Active" && c.Text("reason") == "NoTraffic"))
-            && (await world.ListAsync("api/v1", "pods")).Count == 0,
+            && (await PredictorsAsync(world)).Count == 0,
         () => "it does not scale to zero");
 
     internal static async Task<double> MetricAsync(SandboxUp sandbox, string name) =>
         (await sandbox.Relay.GetStringAsync(new Uri("/metrics", UriKind.Relative))).Split('\n')
             .Where(l => l.StartsWith(name + "{", StringComparison.Ordinal) || l.StartsWith(name + " ", StringComparison.Ordinal))
             .Sum(l => double.Parse(l[(l.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.InvariantCulture));
+
+    private static async Task<List<JsonObject>> PredictorsAsync(UserWorld world) =>
+        [.. (await world.ListAsync("api/v1", "pods")).Where(p => p.Text("metadata", "labels", "serving.knative.dev/revision") is not null)];
 
     private static Task<List<JsonObject>> LoadsAsync(UserWorld world) => world.ListAsync("apis/data.fluid.io/v1alpha1", "dataloads");
 
