@@ -131,7 +131,12 @@ internal sealed class ClusterExamination(IKubeApi api, IServerDiscovery discover
                     {
                         ResourceAttributes = new()
                         {
-                            Namespace = right.Namespace, Verb = right.Verb, Group = right.Group, Resource = right.Resource, Subresource = right.Subresource, Name = right.Name,
+                            Namespace = right.Namespace,
+                            Verb = right.Verb,
+                            Group = right.Group,
+                            Resource = right.Resource,
+                            Subresource = right.Subresource,
+                            Name = right.Name,
                         },
                     },
                 }, ct),

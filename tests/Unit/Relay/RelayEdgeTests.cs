@@ -223,7 +223,12 @@ public sealed class RelayEdgeTests
         var options = new RelayOptions();
         RelaySettings.Read(options, new Microsoft.Extensions.Configuration.ConfigurationManager
         {
-            ["Gateway:Address"] = "gateway", ["Relay:HoldPerModel"] = "none", ["Relay:MaxBodyBytes"] = "-5", ["Relay:JwtKey"] = "short", ["Relay:DrainSeconds"] = "x", ["Gateway:CaFile"] = "/nowhere",
+            ["Gateway:Address"] = "gateway",
+            ["Relay:HoldPerModel"] = "none",
+            ["Relay:MaxBodyBytes"] = "-5",
+            ["Relay:JwtKey"] = "short",
+            ["Relay:DrainSeconds"] = "x",
+            ["Gateway:CaFile"] = "/nowhere",
         });
         var problems = RelaySettings.Problems(options).ToList();
         Assert.All((string[])["Gateway__Address", "Relay__HoldPerModel", "Relay__MaxBodyBytes", "Relay__JwtKey", "Relay__DrainSeconds", "Gateway__CaFile"], n => Assert.Contains(problems, p => p.StartsWith(n, StringComparison.Ordinal)));

@@ -129,7 +129,13 @@ public sealed class RelayOnMiniatureTests : IAsyncLifetime
         }
 
         _mini.ApiLine.Mend();
-        await _mini.World.UntilAsync(() => Task.FromResult(_mini.View.Of(new("default", "bloom")).Level == ScaleLevel.Up));
+        // Asked again and again: it must not sleep before the relay hears that it is up.
+        await _mini.World.UntilAsync(async () =>
+        {
+            using var answer = await _mini.PredictAsync();
+            Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+            return _mini.View.Of(new("default", "bloom")).Level == ScaleLevel.Up;
+        });
         await _mini.AtZeroAsync();
         using var last = await _mini.PredictAsync();
         Assert.Equal(HttpStatusCode.OK, last.StatusCode);

@@ -2,9 +2,9 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Prewarm.Functions.Relay;
 using Prewarm.Functions.Scale;
-using Microsoft.Extensions.DependencyInjection;
 using Xunit;
 using static Prewarm.Tests.Unit.Relay.RelayWorld;
 
