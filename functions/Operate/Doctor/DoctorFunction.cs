@@ -9,7 +9,7 @@ internal sealed class DoctorFunction(DoctorClient doctor) : IDisposable
 {
     private static readonly TimeSpan ReportLimit = TimeSpan.FromSeconds(25);
 
-    // An examination asks the API server a hundred things: callers at the same time share it.
+    // An examination asks the API server a hundred things: one at a time.
     private readonly SemaphoreSlim _one = new(1);
 
     [Function("Doctor")]

@@ -147,10 +147,4 @@ public sealed class LineOnApiTests : IAsyncLifetime
         public Task<byte[]?> ReadAsync(CachedModel model, string key, int maxBytes, string? accessKeyId, string? accessKeySecret, CancellationToken cancellationToken) =>
             Task.FromResult<byte[]?>(null);
     }
-
-    private sealed class NeverAsked : IRevisionProver
-    {
-        public Task<(bool Passed, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken) =>
-            throw new InvalidOperationException("there is no golden.jsonl");
-    }
 }
