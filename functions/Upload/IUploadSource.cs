@@ -5,7 +5,7 @@ namespace Prewarm.Functions.Upload;
 /// <summary>What lies in the object store under a model's prefix, judged.</summary>
 internal interface IUploadSource
 {
-    /// <summary>Lists the prefix (at most once in 2 s per model: a fresher call waits), reads the small files that completeness needs, and judges every version.</summary>
+    /// <summary>Lists the prefix (at most once in 2 s and process: a fresher call waits), reads the small files that completeness needs, and judges every version.</summary>
     /// <param name="accessKeyId">From the credentials Secret; null for ambient credentials.</param>
     /// <param name="fresh">The listing begins after this call. False takes the last one while it is younger than 2 s.</param>
     Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, bool fresh, CancellationToken cancellationToken);
@@ -18,6 +18,12 @@ internal interface IUploadSource
 /// <summary>The judged listing; or, with <see cref="Failure"/>, why there is none.</summary>
 internal sealed record UploadObservation(IReadOnlyList<UploadedVersion> Versions, UploadFailure? Failure)
 {
+    /// <summary>Of the objects that were listed, sorted.</summary>
+    public ulong[] Marks { get; init; } = [];
+
+    /// <summary>Whether the listing held this very object: an event about it says nothing new.</summary>
+    public bool Has(string key, string etag) => Array.BinarySearch(Marks, PrefixListing.Mark(key, etag)) >= 0;
+
     public static UploadObservation Failed(string reason, string message, bool transient) => new([], new(reason, message, transient));
 }
 
@@ -32,9 +38,13 @@ internal sealed record UploadFailure(string Reason, string Message, bool Transie
 /// <param name="Reason">CamelCase reason: MarkerPresent, IndexSatisfied, ManifestSatisfied, Quiet; or MultipartOpen, MissingFiles, EmptyFiles, NotQuietYet, MarkerMissing, UnusableKey, MalformedIndex, MalformedGolden …</param>
 /// <param name="Message">For a person; names missing files.</param>
 /// <param name="NextLook">When time alone may change the verdict.</param>
-/// <param name="LastChange">Newest LastModified of its files.</param>
+/// <param name="LastChange">Newest LastModified of its files; of its marker, where that says that it is complete.</param>
 /// <param name="GoldenKey">Full key of golden.jsonl, when there.</param>
 /// <param name="Refused">The upload can never work as it is (unusable key, malformed index): the version is Refused with Message.</param>
 internal sealed record UploadedVersion(
     string Name, string Prefix, string Digest, int Files, long Bytes, bool Complete, string Reason, string Message,
-    DateTimeOffset? NextLook, DateTimeOffset LastChange, string? GoldenKey, bool Stalled = false, bool Refused = false);
+    DateTimeOffset? NextLook, DateTimeOffset LastChange, string? GoldenKey, bool Stalled = false, bool Refused = false)
+{
+    /// <summary>Keys of multipart uploads that are left out, because nothing of them came for <c>complete.stalledAfterMinutes</c>.</summary>
+    public IReadOnlyList<string> Abandoned { get; init; } = [];
+}

@@ -1,56 +1,82 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Xml;
-using Amazon.Runtime;
 using Amazon.S3;
 using Amazon.S3.Model;
 using Prewarm.Functions.Catalog;
 
 namespace Prewarm.Functions.Upload;
 
-/// <summary>The object store over S3, with the settings that OSS needs.</summary>
+/// <summary>The object store over S3: one listing at a time of a prefix, and what it says about a model.</summary>
 internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider time) : IUploadSource, IDisposable
 {
-    public const int MaxObjects = 20_000;
-    private static readonly TimeSpan ListingInterval = TimeSpan.FromSeconds(2);
-
-    /// <summary>A listing is shared by callers, so that no caller's token but this limit ends it.</summary>
-    private static readonly TimeSpan ListingTimeout = TimeSpan.FromSeconds(60);
-
     private readonly ConcurrentDictionary<(StoreEndpoint, string?, string?), AmazonS3Client> _clients = new();
-    private readonly ConcurrentDictionary<ModelKey, Gate> _gates = new();
+    private readonly ConcurrentDictionary<(StoreEndpoint, SourceLocation), ListingPace> _paces = new();
+    private readonly ConcurrentDictionary<(StoreEndpoint, SourceLocation, string?, string?), ListingGate> _gates = new();
+    private readonly ConcurrentDictionary<ModelKey, Judged> _judged = new();
 
-    public Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, bool fresh, CancellationToken cancellationToken)
+    public async Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, bool fresh, CancellationToken cancellationToken)
     {
-        var gate = _gates.GetOrAdd(model.Key(), _ => new Gate());
-        lock (gate)
+        var last = _judged.GetValueOrDefault(model.Key());
+        if (!fresh && last is not null && last.Of(model) && time.GetUtcNow() - last.At < ListingPace.Interval)
         {
-            if (!fresh && gate.Latest is { } latest && gate.LatestGeneration == model.Metadata.Generation && time.GetUtcNow() - gate.LastListing < ListingInterval)
-            {
-                return Task.FromResult(latest);
-            }
-
-            gate.Model = model;
-            gate.Id = accessKeyId;
-            gate.Secret = accessKeySecret;
-
-            // A listing that has not begun yet will see all that this caller could see: share it.
-            gate.Pending ??= NextAsync(gate, gate.Running);
-            return gate.Pending.WaitAsync(cancellationToken);
+            return last.Observation;
         }
+
+        if (Endpoint(model) is not { } endpoint || model.Location() is not { } location)
+        {
+            return UploadObservation.Failed("InvalidSource", "spec.source needs a uri (oss://bucket/prefix) and an endpoint", false);
+        }
+
+        var client = Client(endpoint, accessKeyId, accessKeySecret);
+        var gate = _gates.GetOrAdd((endpoint, location, accessKeyId, accessKeySecret),
+            _ => new(_paces.GetOrAdd((endpoint, location), _ => new()), new(client, location), options, time));
+        var stale = TimeSpan.FromMinutes(Math.Max(1, model.Spec!.Source.Complete.StalledAfterMinutes));
+        var (listing, error) = await gate.ListAsync(stale, cancellationToken);
+        if (listing is null)
+        {
+            return new([], StoreFailure.Of(error!.Exception, model, endpoint.ServiceUrl, error.Doing));
+        }
+
+        if (listing.Failure is { } failure)
+        {
+            return new([], failure);
+        }
+
+        var fingerprint = listing.Fingerprint();
+        if (last is not null && last.Of(model) && last.Fingerprint == fingerprint && last.Observation.Versions.All(v => v.NextLook is null))
+        {
+            // Nothing has changed and time changes nothing: the small files need not be read, or even kept.
+            _judged[model.Key()] = last with { At = listing.At, Documents = [] };
+            return last.Observation;
+        }
+
+        var (judged, why) = await JudgeAsync(model, client, location, listing, last?.Documents ?? [], cancellationToken);
+        if (judged is null)
+        {
+            return new([], StoreFailure.Of(why!.Exception, model, endpoint.ServiceUrl, why.Doing));
+        }
+
+        _judged[model.Key()] = judged with { Fingerprint = fingerprint };
+        return judged.Observation;
     }
 
     public async Task<byte[]?> ReadAsync(
         CachedModel model, string key, int maxBytes, string? accessKeyId, string? accessKeySecret, CancellationToken cancellationToken)
     {
-        var (client, location) = Open(model, accessKeyId, accessKeySecret);
+        if (Endpoint(model) is not { } endpoint || model.Location() is not { } location)
+        {
+            return null;
+        }
+
+        using var limit = new CancellationTokenSource(options.ListingLimit, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            return client is null ? null : await GetAsync(client, location!.Bucket, key, maxBytes, null, cancellationToken);
+            return await GetAsync(Client(endpoint, accessKeyId, accessKeySecret), location.Bucket, key, maxBytes, null, both.Token);
         }
-        catch (Exception e) when (e is AmazonServiceException or AmazonClientException)
+        catch (Exception e) when (StoreFailure.Is(e) && !cancellationToken.IsCancellationRequested)
         {
-            throw new IOException($"the object store does not give {key}: {e.Message}", e);
+            throw new IOException(StoreFailure.Of(e, model, endpoint.ServiceUrl, $"reading {key}").Message, e);
         }
     }
 
@@ -62,105 +88,31 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         }
     }
 
-    private async Task<UploadObservation> NextAsync(Gate gate, Task? running)
+    private async Task<(Judged?, StoreError?)> JudgeAsync(
+        CachedModel model, AmazonS3Client client, SourceLocation location, PrefixListing listing, Dictionary<(string, string), byte[]?> before, CancellationToken cancellationToken)
     {
-        await Task.Yield(); // lets the caller leave the lock
-        if (running is not null)
-        {
-            await running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-
-        var wait = gate.LastListing is { } last ? last + ListingInterval - time.GetUtcNow() : TimeSpan.Zero;
-        if (wait > TimeSpan.Zero)
-        {
-            await Task.Delay(wait < ListingInterval ? wait : ListingInterval, time, CancellationToken.None);
-        }
-
-        CachedModel model;
-        string? id, secret;
-        lock (gate)
-        {
-            gate.Running = gate.Pending;
-            gate.Pending = null;
-            gate.LastListing = time.GetUtcNow();
-            gate.Latest = null;
-            (model, id, secret) = (gate.Model!, gate.Id, gate.Secret);
-        }
-
-        using var timeout = new CancellationTokenSource(ListingTimeout, time);
-        try
-        {
-            var listed = await ListAsync(gate, model, id, secret, timeout.Token);
-            lock (gate)
-            {
-                (gate.Latest, gate.LatestGeneration) = (listed, model.Metadata.Generation);
-            }
-
-            return listed;
-        }
-        catch (AmazonS3Exception e)
-        {
-            return Failure(e, model);
-        }
-        catch (Exception e) when (e is AmazonServiceException or AmazonClientException or XmlException or HttpRequestException or IOException or OperationCanceledException or TimeoutException)
-        {
-            return UploadObservation.Failed("StoreUnreachable", $"the object store does not answer: {e.Message}", true);
-        }
-    }
-
-    private async Task<UploadObservation> ListAsync(Gate gate, CachedModel model, string? id, string? secret, CancellationToken cancellationToken)
-    {
-        var (client, location) = Open(model, id, secret);
-        if (client is null || location is null)
-        {
-            return UploadObservation.Failed("InvalidSource", "spec.source needs a uri (oss://bucket/prefix) and an endpoint", false);
-        }
-
-        // Open uploads first: one that completes in between is then seen as open or as a file, never as neither.
-        var open = await OpenUploadsAsync(client, location, cancellationToken);
-        var objects = new List<StoredObject>();
-        string? token = null;
-        do
-        {
-            var page = await client.ListObjectsV2Async(
-                new() { BucketName = location.Bucket, Prefix = location.Prefix, ContinuationToken = token, MaxKeys = 1000 }, cancellationToken);
-            objects.AddRange((page.S3Objects ?? []).Select(o => new StoredObject(o.Key, o.Size ?? 0, o.ETag ?? "", Utc(o.LastModified))));
-            if (objects.Count > MaxObjects)
-            {
-                return UploadObservation.Failed("TooManyObjects", $"more than {MaxObjects} objects lie under {location.Prefix}: is the prefix right?", false);
-            }
-
-            token = page.IsTruncated == true ? page.NextContinuationToken : null;
-        }
-        while (token is not null);
-
+        using var limit = new CancellationTokenSource(options.ListingLimit, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         var source = model.Spec!.Source;
         var documents = new Dictionary<(string, string), byte[]?>();
         var content = new Dictionary<string, byte[]?>(StringComparer.Ordinal);
-        foreach (var file in UploadPlanner.Documents(source, location.Prefix, objects))
+        var reading = "";
+        try
         {
-            var cached = gate.Documents.GetValueOrDefault((file.Key, file.ETag));
-            content[file.Key] = cached ?? await GetAsync(client, location.Bucket, file.Key, UploadDocuments.MaxBytes, file, cancellationToken);
-            documents[(file.Key, file.ETag)] = content[file.Key];
+            foreach (var file in UploadPlanner.Documents(source, location.Prefix, listing.Objects))
+            {
+                reading = $"reading {file.Key}";
+                content[file.Key] = before.GetValueOrDefault((file.Key, file.ETag)) ?? await GetAsync(client, location.Bucket, file.Key, UploadDocuments.MaxBytes, file, both.Token);
+                documents[(file.Key, file.ETag)] = content[file.Key];
+            }
+        }
+        catch (Exception e) when (StoreFailure.Is(e) && !cancellationToken.IsCancellationRequested)
+        {
+            return (null, new(e, reading));
         }
 
-        gate.Documents = documents;
-        return new(UploadPlanner.Plan(source, location.Prefix, objects, open, k => content.GetValueOrDefault(k), time.GetUtcNow()), null);
-    }
-
-    private static async Task<List<OpenUpload>> OpenUploadsAsync(AmazonS3Client client, SourceLocation location, CancellationToken cancellationToken)
-    {
-        var open = new List<OpenUpload>();
-        string? key = null, id = null;
-        do
-        {
-            var page = await client.ListMultipartUploadsAsync(
-                new ListMultipartUploadsRequest { BucketName = location.Bucket, Prefix = location.Prefix, KeyMarker = key, UploadIdMarker = id }, cancellationToken);
-            open.AddRange((page.MultipartUploads ?? []).Select(u => new OpenUpload(u.Key, Utc(u.Initiated))));
-            (key, id) = page.IsTruncated == true ? (page.NextKeyMarker, page.NextUploadIdMarker) : (null, null);
-        }
-        while (!string.IsNullOrEmpty(key) && open.Count < MaxObjects);
-        return open;
+        var versions = UploadPlanner.Plan(source, location.Prefix, listing.Objects, listing.Open, k => content.GetValueOrDefault(k), listing.At);
+        return (new(model.Metadata.Generation, location, listing.At, new(versions, null) { Marks = listing.Marks() }, "", documents), null);
     }
 
     /// <param name="listed">The object must still be this one; null: any.</param>
@@ -174,9 +126,9 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
 
         try
         {
-            // With a range the SDK does not compare the body with the ETag, which on OSS is often not the MD5.
+            // With a range the SDK does not compare the body with the ETag, which on OSS is often not the MD5. One byte more than allowed tells what is too large.
             using var response = await client.GetObjectAsync(
-                new GetObjectRequest { BucketName = bucket, Key = key, ByteRange = new ByteRange("bytes=0-") }, cancellationToken);
+                new GetObjectRequest { BucketName = bucket, Key = key, ByteRange = new ByteRange(0, maxBytes) }, cancellationToken);
             if (response.ContentLength > maxBytes
                 || (listed is not null && UploadDigest.NormalETag(response.ETag ?? "") != UploadDigest.NormalETag(listed.ETag)))
             {
@@ -197,52 +149,15 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         }
     }
 
-    private (AmazonS3Client? Client, SourceLocation? Location) Open(CachedModel model, string? id, string? secret)
-    {
-        var endpoint = StoreEndpoint.Parse(string.IsNullOrEmpty(options.Endpoint) ? model.Spec?.Source.Endpoint : options.Endpoint);
-        return endpoint is null || model.Location() is not { } location
-            ? (null, null)
-            : (_clients.GetOrAdd((endpoint, id, secret), static k => Connect(k.Item1, k.Item2, k.Item3)), location);
-    }
+    private StoreEndpoint? Endpoint(CachedModel model) => StoreEndpoint.Parse(string.IsNullOrEmpty(options.Endpoint) ? model.Spec?.Source.Endpoint : options.Endpoint);
 
-    private static AmazonS3Client Connect(StoreEndpoint endpoint, string? id, string? secret)
-    {
-        var config = new AmazonS3Config
-        {
-            ServiceURL = endpoint.ServiceUrl,
-            AuthenticationRegion = endpoint.Region,
-            ForcePathStyle = endpoint.PathStyle,
-            RequestChecksumCalculation = RequestChecksumCalculation.WHEN_REQUIRED,
-            ResponseChecksumValidation = ResponseChecksumValidation.WHEN_REQUIRED,
-            MaxErrorRetry = 2,
-            Timeout = TimeSpan.FromSeconds(20),
-        };
-        return id is null || secret is null ? new(config) : new(new BasicAWSCredentials(id, secret), config);
-    }
+    private AmazonS3Client Client(StoreEndpoint endpoint, string? id, string? secret) =>
+        _clients.GetOrAdd((endpoint, id, secret), k => StoreClient.Connect(k.Item1, k.Item2, k.Item3, options, time));
 
-    private static UploadObservation Failure(AmazonS3Exception e, CachedModel model) => e switch
+    /// <summary>A model's last verdict, and what it takes to know that it still holds.</summary>
+    private sealed record Judged(
+        long? Generation, SourceLocation Location, DateTimeOffset At, UploadObservation Observation, string Fingerprint, Dictionary<(string, string), byte[]?> Documents)
     {
-        { ErrorCode: "NoSuchBucket" } => UploadObservation.Failed("NoSuchBucket", $"spec.source.uri is '{model.Spec?.Source.Uri}', but that bucket does not exist at {model.Spec?.Source.Endpoint}: make it, or correct the uri or the endpoint", false),
-        { StatusCode: HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized } =>
-            UploadObservation.Failed("AccessDenied", $"the object store refuses the keys of Secret {model.Spec?.Source.CredentialsSecret} for {model.Spec?.Source.Uri} ({e.ErrorCode}): {e.Message}", false),
-        { StatusCode: < HttpStatusCode.Continue or HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or >= HttpStatusCode.InternalServerError } =>
-            UploadObservation.Failed("StoreUnreachable", $"the object store does not answer ({e.ErrorCode}): {e.Message}", true),
-        _ => UploadObservation.Failed("StoreRefused", $"the object store refuses the request ({e.ErrorCode}): {e.Message}", false),
-    };
-
-    private static DateTimeOffset Utc(DateTime? value) => value is { } v ? new DateTimeOffset(v.ToUniversalTime()) : DateTimeOffset.MinValue;
-
-    /// <summary>What is under way for one model; its own lock.</summary>
-    private sealed class Gate
-    {
-        public CachedModel? Model;
-        public string? Id;
-        public string? Secret;
-        public Task<UploadObservation>? Pending;
-        public Task<UploadObservation>? Running;
-        public DateTimeOffset? LastListing;
-        public UploadObservation? Latest;
-        public long? LatestGeneration;
-        public Dictionary<(string, string), byte[]?> Documents = [];
+        public bool Of(CachedModel model) => Generation == model.Metadata.Generation && Location == model.Location();
     }
 }

@@ -156,20 +156,22 @@ internal static class UploadPlanner
         }
 
         // 3.
-        var open = version.Open.Where(o => now - o.Initiated < stallAfter).OrderBy(o => o.Key, StringComparer.Ordinal).ToList();
+        var open = version.Open.Where(o => now - o.LastSign < stallAfter).OrderBy(o => o.Key, StringComparer.Ordinal).ToList();
         if (open.Count > 0)
         {
             return verdict with
             {
                 Reason = "MultipartOpen",
-                Message = $"multipart uploads are under way: {ObjectKeys.List(open.Select(o => o.Key))}",
-                NextLook = open.Max(o => o.Initiated) + stallAfter,
+                Message = $"multipart uploads are under way, and waited for until nothing of them has come for {stallAfter.TotalMinutes:0} min: {ObjectKeys.List(open.Select(o => o.Key))}",
+                NextLook = open.Max(o => o.LastSign) + stallAfter,
             };
         }
 
+        verdict = verdict with { Abandoned = [.. version.Open.Select(o => o.Key).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)] };
+
         if (files.Count == 0)
         {
-            return Waiting("Empty", $"there are only abandoned multipart uploads: {ObjectKeys.List(version.Open.Select(o => o.Key).Order(StringComparer.Ordinal))}");
+            return Waiting("Empty", $"there are only abandoned multipart uploads: {ObjectKeys.List(verdict.Abandoned)}");
         }
 
         // 4.
@@ -183,7 +185,7 @@ internal static class UploadPlanner
 
             if (marker.LastModified >= lastChange)
             {
-                return Complete("MarkerPresent", $"{rule.Marker} is newer than every file");
+                return Complete("MarkerPresent", $"{rule.Marker} is newer than every file") with { LastChange = marker.LastModified };
             }
 
             if (rule.When == "Marker")

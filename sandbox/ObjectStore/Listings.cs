@@ -13,7 +13,7 @@ internal static class Listings
         var (prefix, delimiter, token) = (query["prefix"].ToString(), query["delimiter"].ToString(), query["continuation-token"].ToString());
         var after = v2 ? token.Length > 0 ? S3Xml.Key(token) : query["start-after"].ToString() : query["marker"].ToString();
         var max = int.TryParse(query["max-keys"], out var asked) ? Math.Clamp(asked, 0, 1000) : 1000;
-        Func<string, string> encode = query["encoding-type"] == "url" ? s => Uri.EscapeDataString(s).Replace("%2F", "/") : s => s;
+        var encode = Encoder(query);
         var (items, prefixes, last, truncated) = (new List<XElement>(), new List<string>(), "", false);
         lock (bucket)
         {
@@ -61,6 +61,7 @@ internal static class Listings
     {
         var (prefix, key, id) = (query["prefix"].ToString(), query["key-marker"].ToString(), query["upload-id-marker"].ToString());
         var max = int.TryParse(query["max-uploads"], out var asked) ? Math.Clamp(asked, 1, 1000) : 1000;
+        var encode = Encoder(query);
         lock (bucket)
         {
             var all = bucket.Uploads.Values.Where(u => u.Key.StartsWith(prefix, StringComparison.Ordinal))
@@ -68,9 +69,10 @@ internal static class Listings
                 .Where(u => key.Length == 0 || Utf8Order.Instance.Compare(u.Key, key) is var order && (order > 0 || (order == 0 && id.Length > 0 && string.CompareOrdinal(u.Id, id) > 0))).ToList();
             var page = all.Take(max).ToList();
             var truncated = all.Count > max;
-            return new("ListMultipartUploadsResult", new XElement("Bucket", bucket.Name), new XElement("Prefix", prefix), new XElement("MaxUploads", max), new XElement("IsTruncated", truncated),
-                truncated ? new object[] { new XElement("NextKeyMarker", page[^1].Key), new XElement("NextUploadIdMarker", page[^1].Id) } : null,
-                page.Select(u => new XElement("Upload", new XElement("Key", u.Key), new XElement("UploadId", u.Id), new XElement("Initiated", S3Xml.Time(u.Initiated)))));
+            return new("ListMultipartUploadsResult", new XElement("Bucket", bucket.Name), new XElement("Prefix", encode(prefix)), new XElement("MaxUploads", max), new XElement("IsTruncated", truncated),
+                query.ContainsKey("encoding-type") ? new XElement("EncodingType", "url") : null,
+                truncated ? new object[] { new XElement("NextKeyMarker", encode(page[^1].Key)), new XElement("NextUploadIdMarker", page[^1].Id) } : null,
+                page.Select(u => new XElement("Upload", new XElement("Key", encode(u.Key)), new XElement("UploadId", u.Id), new XElement("Initiated", S3Xml.Time(u.Initiated)))));
         }
     }
 
@@ -83,4 +85,7 @@ internal static class Listings
                     new XElement("ETag", $"\"{p.Value.ETag}\""), new XElement("Size", p.Value.Data.Length))));
         }
     }
+
+    private static Func<string, string> Encoder(IQueryCollection query) =>
+        query["encoding-type"] == "url" ? s => Uri.EscapeDataString(s).Replace("%2F", "/", StringComparison.Ordinal) : s => s;
 }

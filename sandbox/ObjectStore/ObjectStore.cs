@@ -23,9 +23,10 @@ internal sealed class ObjectStore : IObjectStore
     private ObjectStore(ObjectStoreOptions options, WebApplication app)
     {
         (_options, _app) = (options, app);
+        Listings = new(options.Time);
         _link = new(options.BytesPerSecond, options.Time);
         _events = new(options);
-        _requests = new(new(options.AccessKeyId, options.AccessKeySecret), new(_events, options.Time), _link, options.Time, Count);
+        _requests = new(new(options.AccessKeyId, options.AccessKeySecret), new(_events, options.Time), _link, options.Time, Count, Listings);
         if (!string.IsNullOrEmpty(options.Bucket))
         {
             _requests.AddBucket(options.Bucket);
@@ -44,6 +45,9 @@ internal sealed class ObjectStore : IObjectStore
     public string? EventToken { get => _events.Token; set => _events.Token = value; }
 
     public long BytesPerSecond { get => _link.BytesPerSecond; set => _link.BytesPerSecond = value; }
+
+    /// <summary>When which prefix was listed.</summary>
+    public ListingLog Listings { get; }
 
     /// <summary>Bytes of object bodies sent to readers.</summary>
     public long BytesRead => BytesReadUnder(null, "");

@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Http.Features;
 namespace Prewarm.Sandbox.ObjectStore;
 
 /// <summary>One request: 1. the signature, 2. bucket and key, 3. the body, as far as it is what was signed, 4. the operation.</summary>
-internal sealed class S3Requests(SignatureV4 signature, Uploads uploads, SharedLink link, TimeProvider time, Action<string, string, int> counted)
+internal sealed class S3Requests(SignatureV4 signature, Uploads uploads, SharedLink link, TimeProvider time, Action<string, string, int> counted, ListingLog listings)
 {
     private const int Piece = 64 * 1024;
     private readonly Lock _lock = new();
@@ -54,13 +54,24 @@ internal sealed class S3Requests(SignatureV4 signature, Uploads uploads, SharedL
             return;
         }
 
-        if (key.Length == 0 && HttpMethods.IsPut(request.Method))
+        if (key.Length == 0 && HttpMethods.IsPut(request.Method) && !query.ContainsKey("policy"))
         {
             AddBucket(name);
             return;
         }
 
         var bucket = Find(name);
+        if (key.Length == 0 && query.ContainsKey("policy"))
+        {
+            await PolicyAsync(context, bucket, body);
+            return;
+        }
+
+        if (bucket.Policy?.Denies(BucketPolicy.Action(request, key), name, key) == true)
+        {
+            throw new S3Error(403, "AccessDenied", "Access denied by bucket policy.");
+        }
+
         var upload = query["uploadId"].ToString();
         var source = request.Headers["x-amz-copy-source"].ToString();
         switch (request.Method)
@@ -71,6 +82,11 @@ internal sealed class S3Requests(SignatureV4 signature, Uploads uploads, SharedL
                 await S3Xml.AnswerAsync(context, new("LocationConstraint", "oss-cn-hangzhou"));
                 return;
             case "GET" when key.Length == 0:
+                if (!query.ContainsKey("uploads") && !query.ContainsKey("continuation-token") && !query.ContainsKey("marker"))
+                {
+                    listings.Add(name, query["prefix"].ToString());
+                }
+
                 await S3Xml.AnswerAsync(context, query.ContainsKey("uploads") ? Listings.Uploads(bucket, query) : Listings.Objects(bucket, query));
                 return;
             case "GET" when upload.Length > 0:
@@ -103,12 +119,34 @@ internal sealed class S3Requests(SignatureV4 signature, Uploads uploads, SharedL
                 uploads.Abort(bucket, key, request);
                 response.StatusCode = 204;
                 return;
+            case "DELETE" when key.Length == 0:
+                Remove(bucket);
+                response.StatusCode = 204;
+                return;
             case "DELETE" when key.Length > 0:
                 uploads.Delete("DeleteObject", bucket, key, request);
                 response.StatusCode = 204;
                 return;
             default:
                 throw new S3Error(405, "MethodNotAllowed", "The specified method is not allowed against this resource.");
+        }
+    }
+
+    private static async Task PolicyAsync(HttpContext context, Bucket bucket, Blob body)
+    {
+        switch (context.Request.Method)
+        {
+            case "PUT":
+                bucket.Policy = await BucketPolicy.ReadAsync(body);
+                context.Response.StatusCode = 204;
+                return;
+            case "DELETE":
+                bucket.Policy = null;
+                context.Response.StatusCode = 204;
+                return;
+            default:
+                await context.Response.WriteAsync(bucket.Policy?.Text ?? throw new S3Error(404, "NoSuchBucketPolicy", "The bucket policy does not exist."));
+                return;
         }
     }
 
@@ -137,6 +175,22 @@ internal sealed class S3Requests(SignatureV4 signature, Uploads uploads, SharedL
         lock (_lock)
         {
             return _buckets.GetValueOrDefault(name) ?? throw new S3Error(404, "NoSuchBucket", "The specified bucket does not exist.");
+        }
+    }
+
+    private void Remove(Bucket bucket)
+    {
+        lock (_lock)
+        {
+            lock (bucket)
+            {
+                if (bucket.Objects.Count > 0)
+                {
+                    throw new S3Error(409, "BucketNotEmpty", "The bucket you tried to delete is not empty.");
+                }
+
+                _buckets.Remove(bucket.Name);
+            }
         }
     }
 

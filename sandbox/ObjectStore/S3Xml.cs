@@ -1,4 +1,5 @@
 using System.Text;
+using System.Xml;
 using System.Xml.Linq;
 using Microsoft.AspNetCore.Http;
 
@@ -22,7 +23,19 @@ internal static class S3Xml
         }
 
         context.Response.ContentType = "application/xml";
-        return context.Response.WriteAsync("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + body.ToString(SaveOptions.DisableFormatting), context.RequestAborted);
+        return context.Response.WriteAsync("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n" + Text(body), context.RequestAborted);
+    }
+
+    /// <summary>As S3 and Ceph write it: characters that XML 1.0 cannot hold become references all the same.</summary>
+    private static string Text(XElement body)
+    {
+        using var text = new StringWriter();
+        using (var writer = XmlWriter.Create(text, new() { CheckCharacters = false, OmitXmlDeclaration = true }))
+        {
+            body.WriteTo(writer);
+        }
+
+        return text.ToString();
     }
 
     /// <exception cref="S3Error">400 for what is no XML.</exception>

@@ -26,6 +26,8 @@ internal sealed class Bucket(string name, DateTimeOffset created)
 
     public DateTimeOffset Created { get; } = created;
 
+    public BucketPolicy? Policy { get; set; }
+
     public SortedDictionary<string, StoredObject> Objects { get; } = new(Utf8Order.Instance);
 
     public Dictionary<string, OpenUpload> Uploads { get; } = [];

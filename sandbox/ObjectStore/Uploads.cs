@@ -10,6 +10,9 @@ namespace Prewarm.Sandbox.ObjectStore;
 /// <summary>What makes and removes objects, and the OSS event of each.</summary>
 internal sealed class Uploads(EventPoster events, TimeProvider time)
 {
+    /// <summary>Bytes of every part but the last, as OSS wants it (its "Multipart upload" page); S3 itself wants 5 MiB.</summary>
+    public const int SmallestPart = 100 * 1024;
+
     public string Put(Bucket bucket, string key, HttpRequest request, Blob body, string md5)
     {
         Store("PutObject", bucket, key, new(body, md5, ContentType(request), time.GetUtcNow(), Metadata(request)), Trace(request));
@@ -77,6 +80,11 @@ internal sealed class Uploads(EventPoster events, TimeProvider time)
             }
 
             var parts = wanted.Select(w => upload.Parts[w.Number]).ToList();
+            if (parts.SkipLast(1).Any(p => p.Data.Length < SmallestPart))
+            {
+                throw new S3Error(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed object size.");
+            }
+
 #pragma warning disable CA5351 // S3's ETag is an MD5.
             var etag = $"{Convert.ToHexStringLower(MD5.HashData([.. parts.SelectMany(p => Convert.FromHexString(p.ETag))]))}-{parts.Count}";
 #pragma warning restore CA5351
