@@ -27,6 +27,13 @@ internal sealed class Conditions(IReadOnlyList<ModelCondition> before, long? gen
         });
     }
 
+    /// <summary>The same, but what was said already with this status and message keeps its reason.</summary>
+    public void SetOnce(string type, bool status, string reason, string message)
+    {
+        var said = before.FirstOrDefault(c => c.Type == type && c.Status == (status ? "True" : "False") && c.Message == message);
+        Set(type, status, said?.Reason ?? reason, message);
+    }
+
     /// <summary>Kubernetes stores times in whole seconds; writing more would differ at every pass.</summary>
     public static DateTimeOffset Seconds(DateTimeOffset time) => DateTimeOffset.FromUnixTimeSeconds(time.ToUnixTimeSeconds());
 }

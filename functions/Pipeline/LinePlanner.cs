@@ -135,7 +135,7 @@ internal static class LinePlanner
             : null;
 
     /// <summary>Looks on: what is uploaded is noted, nothing is made, moved or refused, and no clock runs.</summary>
-    private static LinePlan Paused(LinePass pass, CachedModelStatus before, List<string> overwritten)
+    private static LinePlan Paused(LinePass pass, CachedModelStatus before, List<VersionStatus> overwritten)
     {
         pass.Conditions.Set("Paused", true, "PausedByAnnotation", $"{VersionChoice.PausedAnnotation} is true: nothing is made or moved until it is removed");
         UploadStage.Say(pass, pass.Versions.FindLast(v => v.CompletedAt is not null), overwritten);

@@ -50,6 +50,8 @@ internal sealed class ModelLine : IModelLine
         return await run.WaitAsync(cancellationToken);
     }
 
+    public bool Knows(ModelKey model, string key, string etag) => etag.Length > 0 && _slots.TryGetValue(model, out var slot) && slot.Listed?.Has(key, etag) == true;
+
     private async Task<LineOutcome> RunAfterAsync(Task before, ModelKey model, Slot slot)
     {
         await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ForceYielding);
@@ -67,7 +69,13 @@ internal sealed class ModelLine : IModelLine
         try
         {
             // Shared by several callers: the cancellation of one of them must not stop it.
-            return await LookAsync(model, cause, fresh, CancellationToken.None);
+            var outcome = await LookAsync(slot, model, cause, fresh, CancellationToken.None);
+            if (outcome != LineOutcome.Settled)
+            {
+                slot.Listed = null;
+            }
+
+            return outcome;
         }
         finally
         {
@@ -75,7 +83,7 @@ internal sealed class ModelLine : IModelLine
         }
     }
 
-    private async Task<LineOutcome> LookAsync(ModelKey key, string? cause, bool fresh, CancellationToken cancellationToken)
+    private async Task<LineOutcome> LookAsync(Slot slot, ModelKey key, string? cause, bool fresh, CancellationToken cancellationToken)
     {
         using var activity = LineTracing.Look(key, cause);
         CachedModel? model = null;
@@ -94,6 +102,7 @@ internal sealed class ModelLine : IModelLine
                 listed = observed.Uploads;
                 if (!await PassAsync(observed, cancellationToken))
                 {
+                    slot.Listed = observed.Uploads;
                     return observed.Uploads?.Failure is { Transient: true } ? LineOutcome.Transient : LineOutcome.Settled;
                 }
             }
@@ -185,6 +194,9 @@ internal sealed class ModelLine : IModelLine
     {
         public Task Current { get; set; } = Task.CompletedTask;
         public Task<LineOutcome>? Next { get; set; }
+
+        /// <summary>What the last look that settled has listed.</summary>
+        public UploadObservation? Listed { get; set; }
 
         /// <summary>The first event that the next look is for.</summary>
         public string? Cause { get; set; }

@@ -6,7 +6,7 @@ using Prewarm.Functions.Events;
 namespace Prewarm.Functions.Pipeline;
 
 /// <summary>An object was created in OSS: look at the models whose prefix holds it.</summary>
-internal sealed class ModelUploadedFunction(EventDesk desk, ICatalog catalog)
+internal sealed class ModelUploadedFunction(EventDesk desk, IModelLine line, ICatalog catalog)
 {
     [Function("ModelUploaded")]
     public async Task<IResult> RunAsync(
@@ -23,6 +23,6 @@ internal sealed class ModelUploadedFunction(EventDesk desk, ICatalog catalog)
             null => null,
             { Counts: false } => [],
             var created => catalog.Current.Owners(created.Bucket, created.Key).Select(m => m.Key()),
-        }, cancellationToken);
+        }, (cloudEvent, model) => OssObjectEvent.Parse(cloudEvent) is { } created && line.Knows(model, created.Key, created.ETag), cancellationToken);
     }
 }

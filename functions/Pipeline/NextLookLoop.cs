@@ -6,7 +6,7 @@ namespace Prewarm.Functions.Pipeline;
 
 /// <summary>
 /// Wakes at the time that a model's status names, because then time alone may change the verdict; looks at models nobody has looked at yet;
-/// and looks now and then at models that are on their way, because the events about their objects may be lost or not set up
+/// and looks now and then at models that are on their way, or wait for an open multipart upload, because the events about these may be lost or not set up
 /// (Knative's ApiServerSource tries 5 times and replays nothing). A look that takes long (a golden prediction from a cold start) holds up no other model's.
 /// </summary>
 internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvider time, ILogger<NextLookLoop> logger) : BackgroundService
@@ -16,6 +16,9 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
     /// <summary>Between two looks at a model on its way: this after one that moved it, and half as much again after each that did not, up to the longest.</summary>
     internal static readonly TimeSpan ShortestUnmoved = TimeSpan.FromSeconds(2);
     internal static readonly TimeSpan LongestUnmoved = TimeSpan.FromSeconds(30);
+
+    /// <summary>The same while open multipart uploads are waited for: no event tells that one was aborted.</summary>
+    internal static readonly TimeSpan LongestOpen = TimeSpan.FromSeconds(10);
 
     private readonly Dictionary<ModelKey, Look> _looks = [];
 
@@ -69,6 +72,7 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
                 _looks[model.Key()] = new(model.Key(), model.Metadata.ResourceVersion, line.AdvanceAsync(model.Key(), null, due <= now, cancellationToken), before?.Failures ?? 0)
                 {
                     Unmoved = before?.ResourceVersion == model.Metadata.ResourceVersion ? before!.Unmoved + 1 : 0,
+                    Longest = WaitsForOpenUploads(model) ? LongestOpen : LongestUnmoved,
                 };
             }
             else if (at - now < wait)
@@ -91,12 +95,14 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
 
     /// <summary>When the model may have moved without a word: while its objects come, go or are not ready.</summary>
     private static DateTimeOffset? OnItsWay(CachedModel model, DateTimeOffset now, Look? before) =>
-        model.Status?.Phase is not ("Warming" or "RollingOut" or "Deleting")
+        model.Status?.Phase is not ("Warming" or "RollingOut" or "Deleting") && !WaitsForOpenUploads(model)
         && (model.Status?.Phase != "Serving" || model.Status.Conditions?.Find(c => c.Type == "Ready")?.Status == "True")
             ? null
             : before is null ? now
             : before.ResourceVersion == model.Metadata.ResourceVersion ? before.Again
             : before.FinishedAt + ShortestUnmoved;
+
+    private static bool WaitsForOpenUploads(CachedModel model) => model.Status?.Conditions?.Exists(c => c is { Type: "UploadComplete", Reason: "MultipartOpen" }) == true;
 
     private static DateTimeOffset? Earlier(DateTimeOffset? a, DateTimeOffset? b) => a < b || b is null ? a : b;
 
@@ -112,7 +118,7 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
         look.FinishedAt = now;
         look.Again = now + (failed
             ? TimeSpan.FromSeconds(Math.Min(Longest.TotalSeconds, Math.Pow(2, Math.Min(look.Failures, 10))))
-            : TimeSpan.FromSeconds(Math.Min(LongestUnmoved.TotalSeconds, ShortestUnmoved.TotalSeconds * Math.Pow(1.5, Math.Min(look.Unmoved, 20)))));
+            : TimeSpan.FromSeconds(Math.Min(look.Longest.TotalSeconds, ShortestUnmoved.TotalSeconds * Math.Pow(1.5, Math.Min(look.Unmoved, 20)))));
     }
 
     private sealed class Look(ModelKey model, string? resourceVersion, Task<LineOutcome> run, int failures)
@@ -126,6 +132,9 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
 
         /// <summary>Looks in a row, this one included, that found the model as the one before had left it.</summary>
         public int Unmoved { get; init; }
+
+        /// <summary>The longest pause after it while the model does not move.</summary>
+        public TimeSpan Longest { get; init; } = LongestUnmoved;
         public DateTimeOffset? FinishedAt { get; set; }
 
         /// <summary>Not before, unless the model has changed; null while the look runs.</summary>

@@ -54,6 +54,13 @@ internal static class VersionChoice
     private static VersionStatus? Pinned(LinePass pass, string pin)
     {
         var version = pass.Versions.FindLast(v => v.Name == pin);
+        if (version is not null && version.State != VersionState.Serving && Overwritten(pass, version))
+        {
+            pass.Conditions.Set("Pinned", false, "VersionOverwritten",
+                $"{PinAnnotation} is {pin}, whose files changed after it was served; what serves goes on, nothing else is rolled out: put the old files back, or remove the annotation");
+            return pass.Serving;
+        }
+
         if (version is null or { State: VersionState.Uploading or VersionState.Refused })
         {
             pass.Conditions.Set("Pinned", false, version is null ? "VersionUnknown" : "VersionNotUsable",
@@ -75,9 +82,9 @@ internal static class VersionChoice
     {
         var serving = pass.Serving;
         var to = wanted == Previous
-            ? pass.Versions.Where(v => v != serving && v.ServingSince is not null && v.State == VersionState.Retired).MaxBy(v => v.ServingSince)
+            ? pass.Versions.Where(v => v != serving && v.ServingSince is not null && v.State == VersionState.Retired && !Overwritten(pass, v)).MaxBy(v => v.ServingSince)
             : pass.Versions.FindLast(v => v.Name == wanted && v.State is not VersionState.Uploading);
-        if (to is null)
+        if (to is null || Overwritten(pass, to))
         {
             return null;
         }
@@ -106,7 +113,9 @@ internal static class VersionChoice
         var version = pass.Versions.FindLast(v => v.Name == to);
         if (version is null)
         {
-            pass.Conditions.Set("RolledBack", false, "VersionUnknown", $"{RollbackAnnotation} is {wanted}: there is no such version to go back to");
+            var there = pass.Versions.Exists(v => v.Name == wanted && Overwritten(pass, v));
+            pass.Conditions.Set("RolledBack", false, there ? "VersionOverwritten" : "VersionUnknown",
+                $"{RollbackAnnotation} is {wanted}: {(there ? "its files changed after it was served: put the old ones back, and set the annotation again" : "there is no such version to go back to")}");
         }
         else
         {
@@ -115,6 +124,9 @@ internal static class VersionChoice
                 $"to version {version.Name}{(version.State == VersionState.Refused ? $", which was refused: {version.Message}" : "")}");
         }
     }
+
+    /// <summary>Files lie under its paths that it never had.</summary>
+    private static bool Overwritten(LinePass pass, VersionStatus version) => version.ServingSince is not null && pass.Upload(version) is { } upload && upload.Digest != version.Digest;
 
     private static void TryAgain(LinePass pass, VersionStatus version)
     {

@@ -17,13 +17,16 @@ internal static class VersionState
 /// <summary>Brings the versions of the status up to date with the listing.</summary>
 internal static class VersionLedger
 {
-    /// <summary>Returns the versions as they are now, oldest completion first, and the names of served versions whose files were changed in place.</summary>
+    /// <summary>
+    /// Returns the versions as they are now, oldest completion first, and those whose files were changed in place after they were served. A version completes when the last
+    /// of its files, or its marker, came to the store: not when somebody noticed, so that late or reordered looks change no order.
+    /// </summary>
     /// <param name="cause">W3C traceparent of the event that asked for this look: what it finds belongs to that event's trace.</param>
-    public static (List<VersionStatus> Versions, List<string> Overwritten) Update(
+    public static (List<VersionStatus> Versions, List<VersionStatus> Overwritten) Update(
         IReadOnlyList<VersionStatus> before, IReadOnlyList<UploadedVersion> uploads, string? cause = null)
     {
         var versions = before.Select(v => v.Copy()).ToList();
-        var overwritten = new List<string>();
+        var overwritten = new List<VersionStatus>();
         foreach (var upload in uploads)
         {
             var entry = versions.Find(v => v.Name == upload.Name);
@@ -35,8 +38,12 @@ internal static class VersionLedger
             {
                 if (entry.ServingSince is not null)
                 {
-                    // A revision reads these very paths: rolling it out over itself would serve a mixture.
-                    overwritten.Add(entry.Name);
+                    // A revision reads these very paths: rolling it out over itself would serve a mixture. With its cache gone nobody goes back to it anyway.
+                    if (entry.State == VersionState.Serving || entry.Dataset is not null)
+                    {
+                        overwritten.Add(entry);
+                    }
+
                     continue;
                 }
 
@@ -65,7 +72,8 @@ internal static class VersionLedger
             }
         }
 
-        versions.RemoveAll(v => v.State == VersionState.Uploading && !uploads.Any(u => u.Name == v.Name));
+        // Its folder was deleted before it ever served: there is nothing to load or to serve.
+        versions.RemoveAll(v => v.State is VersionState.Uploading or VersionState.Complete or VersionState.Warming or VersionState.Warm && v.ServingSince is null && !uploads.Any(u => u.Name == v.Name));
         return ([.. versions.OrderBy(v => v.CompletedAt ?? DateTimeOffset.MaxValue).ThenBy(v => v.Name, StringComparer.Ordinal)], overwritten);
     }
 }

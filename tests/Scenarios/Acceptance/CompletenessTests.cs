@@ -95,9 +95,9 @@ public sealed class CompletenessTests(SharedSandbox shared)
         await world.UntilAsync(name, m => m.Version("v1").Number("files") == 4, "config.json is not seen");
         Assert.Equal("MultipartOpen", (await world.ModelAsync(name)).Condition("UploadComplete", "reason"));
 
-        // No event tells of an abort: the sweep of the next minute finds it.
+        // No event tells of an abort: the model is looked at again without one.
         await world.Sandbox.Store.AbortMultipartUploadAsync(world.Bucket, upload.Key, upload.UploadId);
-        await CompleteAsync(world, name, "v1", "IndexSatisfied", TimeSpan.FromSeconds(75));
+        await CompleteAsync(world, name, "v1", "IndexSatisfied", TimeSpan.FromSeconds(25));
     }
 
     private async Task<(UserWorld World, string Name)> PausedAsync(string layout, string when, int quietSeconds, string? marker = null)

@@ -56,7 +56,7 @@ public sealed class BadEventTests : IDisposable
         context.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(body));
         context.Request.ContentLength = length ? context.Request.Body.Length : null;
         var catalog = new CatalogFake(Bloom);
-        var function = new ModelUploadedFunction(new(new(null), _line, catalog, _lifetime, TimeProvider.System, NullLogger<EventDesk>.Instance), catalog);
+        var function = new ModelUploadedFunction(new(new(null), _line, catalog, _lifetime, TimeProvider.System, NullLogger<EventDesk>.Instance), _line, catalog);
         await (await function.RunAsync(context.Request, CancellationToken.None)).ExecuteAsync(context);
         return context.Response.StatusCode;
     }

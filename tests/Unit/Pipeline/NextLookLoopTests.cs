@@ -104,6 +104,26 @@ public sealed class NextLookLoopTests : IDisposable
         Assert.Equal(looked ? 30 : 60, waits[^1]);
     }
 
+    [Theory]
+    [InlineData("Uploading")]
+    [InlineData("Serving")]
+    public void Tick_OpenUploadsAreWaitedFor_LookedAtAgainWithin10Seconds_BecauseAnAbortSendsNoEvent(string phase)
+    {
+        _model.Status!.Phase = phase;
+        _model.Status.NextLook = _time.GetUtcNow().AddHours(1);
+        _model.Status.Conditions = [new() { Type = "UploadComplete", Status = "False", Reason = "MultipartOpen" }, new() { Type = "Ready", Status = phase == "Serving" ? "True" : "False" }];
+        var waits = new List<double>();
+        for (var i = 0; i < 8; i++)
+        {
+            Tick();
+            waits.Add(Tick().TotalSeconds);
+            _time.Advance(TimeSpan.FromSeconds(waits[^1]));
+        }
+
+        Assert.Equal(8, _line.Looks.Count);
+        Assert.Equal([2, 3, 4.5, 6.75, 10, 10, 10, 10], waits);
+    }
+
     [Fact]
     public void Tick_EachLookMovesTheModel_NeverWithoutAPause()
     {
