@@ -167,7 +167,10 @@ internal static class UploadPlanner
             };
         }
 
-        verdict = verdict with { Abandoned = [.. version.Open.Select(o => o.Key).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)] };
+        if (version.Open.Count > 0)
+        {
+            verdict = verdict with { Abandoned = [.. version.Open.Select(o => o.Key).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)] };
+        }
 
         if (files.Count == 0)
         {
