@@ -58,7 +58,7 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
             }
 
             var looks = Task.WhenAll(causes.Select(c => line.AdvanceAsync(c.Key, c.Value, fresh, waiting)));
-            return await AnswerAsync(request, source, looks, (causes.Count, old) switch { (> 0, _) => "handled", (0, > 0) => "known", _ => "unclaimed" }, waiting);
+            return await AnswerAsync(request, source, looks, (causes.Count, old) switch { ( > 0, _) => "handled", (0, > 0) => "known", _ => "unclaimed" }, waiting);
         }, cancellationToken);
 
     /// <summary>Looks at whatever <paramref name="look"/> looks at, whatever the events say.</summary>
