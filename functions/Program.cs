@@ -6,6 +6,7 @@ using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Operate;
 using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Relay;
+using Prewarm.Functions.Scale;
 using Prewarm.Functions.Upload;
 
 var builder = FunctionsApplication.CreateBuilder(args);
@@ -16,6 +17,7 @@ builder.Services
     .AddEvents(builder.Configuration)
     .AddUpload(builder.Configuration)
     .AddPipeline(builder.Configuration)
+    .AddScale(builder.Configuration)
     .AddRelay(builder.Configuration)
     .AddOperate(builder.Configuration);
 if (CommandLine.Run(args, builder.Services, Console.Out, Console.Error) is { } exitCode)

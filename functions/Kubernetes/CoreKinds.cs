@@ -24,17 +24,75 @@ internal sealed class Secret
     public Dictionary<string, string>? Data { get; set; }
 }
 
-/// <summary>core/v1 Node; its name is all we need.</summary>
+/// <summary>core/v1 Node: its labels, and whether it takes pods.</summary>
 internal sealed class Node
 {
     public ObjectMeta Metadata { get; set; } = new();
+    public NodeSpec? Spec { get; set; }
 }
 
-/// <summary>core/v1 Pod: where it runs.</summary>
+/// <summary>core/v1 NodeSpec.</summary>
+internal sealed class NodeSpec
+{
+    public bool? Unschedulable { get; set; }
+}
+
+/// <summary>core/v1 Pod: where it runs, and how far it has come.</summary>
 internal sealed class Pod
 {
     public ObjectMeta Metadata { get; set; } = new();
     public PodSpec? Spec { get; set; }
+    public PodStatus? Status { get; set; }
+}
+
+/// <summary>core/v1 PodStatus.</summary>
+internal sealed class PodStatus
+{
+    public string? Phase { get; set; }
+    public List<PodCondition>? Conditions { get; set; }
+    public List<ContainerStatus>? ContainerStatuses { get; set; }
+}
+
+/// <summary>core/v1 PodCondition.</summary>
+internal sealed class PodCondition
+{
+    public string Type { get; set; } = "";
+    public string Status { get; set; } = "";
+    public string? Reason { get; set; }
+    public string? Message { get; set; }
+    public DateTimeOffset? LastTransitionTime { get; set; }
+}
+
+/// <summary>core/v1 ContainerStatus.</summary>
+internal sealed class ContainerStatus
+{
+    public string Name { get; set; } = "";
+    public bool? Ready { get; set; }
+    public int? RestartCount { get; set; }
+    public ContainerState? State { get; set; }
+    public ContainerState? LastState { get; set; }
+}
+
+/// <summary>core/v1 ContainerState.</summary>
+internal sealed class ContainerState
+{
+    public ContainerRunning? Running { get; set; }
+    public ContainerTerminated? Terminated { get; set; }
+}
+
+/// <summary>core/v1 ContainerStateRunning.</summary>
+internal sealed class ContainerRunning
+{
+    public DateTimeOffset? StartedAt { get; set; }
+}
+
+/// <summary>core/v1 ContainerStateTerminated.</summary>
+internal sealed class ContainerTerminated
+{
+    public int? ExitCode { get; set; }
+    public string? Message { get; set; }
+    public DateTimeOffset? StartedAt { get; set; }
+    public DateTimeOffset? FinishedAt { get; set; }
 }
 
 /// <summary>core/v1 PodSpec.</summary>

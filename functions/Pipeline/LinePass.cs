@@ -35,8 +35,7 @@ internal sealed class LinePass(Observed observed, List<VersionStatus> versions, 
     public DataLoad? LoadOf(VersionStatus version) => Observed.Loads.FirstOrDefault(l => l.Metadata.Name == version.DataLoad);
 
     /// <summary>Whether a version lies in a Dataset that was there before us: never written, never deleted.</summary>
-    public bool Adopted(VersionStatus version) =>
-        version is { Dataset: not null, Digest: not null } && version.Dataset != FluidNames.Dataset(Model.Metadata.Name!, version.Digest);
+    public bool Adopted(VersionStatus version) => VersionWarmth.Adopted(Model, version);
 
     public void LookAt(DateTimeOffset? at) => NextLook = at is { } time && (NextLook is not { } next || time < next) ? time : NextLook;
 

@@ -51,14 +51,8 @@ internal static class WarmStage
         return verdict;
     }
 
-    public static WarmthVerdict Verdict(LinePass pass, VersionStatus version)
-    {
-        var (dataset, runtime, load) = (pass.DatasetOf(version), pass.RuntimeOf(version), pass.LoadOf(version));
-        var copies = WarmObjects.Copies(pass.Model);
-        return pass.Adopted(version)
-            ? WarmthVerdict.OfAdopted(dataset, runtime, load, version.Bytes ?? 0, Math.Min(copies, runtime?.Spec?.Replicas ?? copies), version.CachedBefore)
-            : WarmthVerdict.Of(dataset, runtime, load, version.Bytes ?? 0, copies);
-    }
+    public static WarmthVerdict Verdict(LinePass pass, VersionStatus version) =>
+        VersionWarmth.Of(pass.Model, version, pass.DatasetOf(version), pass.RuntimeOf(version), pass.LoadOf(version));
 
     private static void Name(LinePass pass, VersionStatus target)
     {

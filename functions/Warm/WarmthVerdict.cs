@@ -6,6 +6,9 @@ internal enum Warmth { Unknown, Cold, Partial, Warm }
 /// <param name="CachedBytes">Bytes in the cache workers, all copies counted.</param>
 internal sealed record WarmthVerdict(Warmth Warmth, string Reason, string Message, double CachedBytes)
 {
+    /// <summary>Bytes that all copies have; 0 when nothing could be judged.</summary>
+    public double WantedBytes { get; init; }
+
     /// <summary>
     /// Warm = DataLoad Complete AND runtime Ready AND cached bytes at least version bytes × copies, within 1 %.
     /// A Dataset holds exactly one version, so its cached bytes are that version's; cachedPercentage alone proves nothing.
@@ -24,17 +27,17 @@ internal sealed record WarmthVerdict(Warmth Warmth, string Reason, string Messag
         var notWarm = cached > 0 ? Warmth.Partial : Warmth.Cold;
         if (runtime?.Status is not { WorkerPhase: "Ready" })
         {
-            return new(notWarm, "RuntimeNotReady", $"JindoRuntime {dataset.Metadata.Name} has worker phase {runtime?.Status?.WorkerPhase ?? "none"}; {figures}", cached);
+            return new(notWarm, "RuntimeNotReady", $"JindoRuntime {dataset.Metadata.Name} has worker phase {runtime?.Status?.WorkerPhase ?? "none"}; {figures}", cached) { WantedBytes = wanted };
         }
 
         if (load?.Status?.Phase != "Complete")
         {
-            return new(notWarm, "LoadNotComplete", $"DataLoad is {(load?.Status?.Phase is { Length: > 0 } p ? p : "not started")}; {figures}", cached);
+            return new(notWarm, "LoadNotComplete", $"DataLoad is {(load?.Status?.Phase is { Length: > 0 } p ? p : "not started")}; {figures}", cached) { WantedBytes = wanted };
         }
 
         return cached + ByteSize.Rounding(cachedText!) >= wanted * 0.99
-            ? new(Warmth.Warm, "BytesProven", figures, cached)
-            : new(notWarm, "BytesMissing", $"DataLoad is Complete, but only {figures}", cached);
+            ? new(Warmth.Warm, "BytesProven", figures, cached) { WantedBytes = wanted }
+            : new(notWarm, "BytesMissing", $"DataLoad is Complete, but only {figures}", cached) { WantedBytes = wanted };
     }
 
     /// <summary>

@@ -19,7 +19,16 @@ internal sealed record NeededRight(string Group, string Resource, string Verb, s
         (Line, "", "pods", null, ["list"], true),
         (Line, "", "events", null, ["get", "create", "patch"], true),
         (Line, "", "nodes", null, ["list"], false),
+        (Scale, "autoscaling.internal.knative.dev", "podautoscalers", null, ["list", "watch"], true),
+        (Scale, "data.fluid.io", "datasets", null, ["list", "watch"], true),
+        (Scale, "data.fluid.io", "jindoruntimes", null, ["list", "watch"], true),
+        (Scale, "data.fluid.io", "dataloads", null, ["list", "watch"], true),
+        (Scale, "", "nodes", null, ["list", "watch"], false),
+        (["ScaleSignalled"], "", "pods", null, ["list", "watch"], true),
     ];
+
+    // Whoever follows the models' serving state (Scale/ScaleWatch).
+    private static string[] Scale => ["Predict", "PredictV2", "PredictOpenAI", "PredictModel", "ScaleSignalled"];
 
     private static string[] Line => ["ModelUploaded", "ClusterChanged", "WakeRequested", "Sweep"];
 
@@ -29,6 +38,8 @@ internal sealed record NeededRight(string Group, string Resource, string Verb, s
     /// <param name="models">Their namespaces are asked about, and their credentials Secrets by name.</param>
     public static IEnumerable<NeededRight> Of(IReadOnlyList<string> functions, IReadOnlyList<string> namespaces, IReadOnlyList<CachedModel> models)
     {
+        // Two functions of one role may need the same right: it is one.
+        var named = new HashSet<(string, string, string?, string)>();
         foreach (var (whose, group, resource, subresource, verbs, namespaced) in s_table)
         {
             if (Selected(functions, whose) is not { } function)
@@ -36,7 +47,7 @@ internal sealed record NeededRight(string Group, string Resource, string Verb, s
                 continue;
             }
 
-            foreach (var verb in verbs)
+            foreach (var verb in verbs.Where(v => named.Add((group, resource, subresource, v))))
             {
                 foreach (var ns in namespaced ? namespaces : [""])
                 {

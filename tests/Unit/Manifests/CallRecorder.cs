@@ -14,6 +14,14 @@ internal sealed class CallRecorder(HttpClient inner) : HttpMessageHandler
 
     public List<string> Refused { get; } = [];
 
+    public bool Has(string prefix)
+    {
+        lock (_lock)
+        {
+            return Used.Any(u => u.StartsWith(prefix, StringComparison.Ordinal));
+        }
+    }
+
     protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
     {
         // A message can be sent once: the inner client gets a copy.

@@ -100,7 +100,7 @@ public sealed class ReferenceTests
         var objects = await Kubectl.BuildAsync("knative+eventing");
         var binding = Assert.Single(objects, o => o.Kind() == "ClusterRoleBinding");
         var role = objects.Single(o => o.Kind() == "ClusterRole" && o.Name() == binding.Text("roleRef", "name"));
-        Assert.Equal("""[{"apiGroups":[""],"resources":["nodes"],"verbs":["list"]}]""", role["rules"]!.ToJsonString());
+        Assert.Equal("""[{"apiGroups":[""],"resources":["nodes"],"verbs":["list","watch"]}]""", role["rules"]!.ToJsonString());
     }
 
     [Fact]

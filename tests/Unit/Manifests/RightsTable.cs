@@ -27,15 +27,21 @@ internal static class RightsTable
     private const string Rights = """
         prewarm-line    kserve-fluid-demo prewarm.dev/cachedmodels            get,list,watch,patch
         prewarm-line    kserve-fluid-demo prewarm.dev/cachedmodels/status     patch
-        prewarm-line    kserve-fluid-demo data.fluid.io/datasets              get,list,create,patch,delete
-        prewarm-line    kserve-fluid-demo data.fluid.io/jindoruntimes         get,list,create,patch,delete
-        prewarm-line    kserve-fluid-demo data.fluid.io/dataloads             list,create,patch,delete
+        prewarm-line    kserve-fluid-demo data.fluid.io/datasets              get,list,watch,create,patch,delete
+        prewarm-line    kserve-fluid-demo data.fluid.io/jindoruntimes         get,list,watch,create,patch,delete
+        prewarm-line    kserve-fluid-demo data.fluid.io/dataloads             list,watch,create,patch,delete
         prewarm-line    kserve-fluid-demo serving.kserve.io/inferenceservices get,list,create,patch,delete
         prewarm-line    kserve-fluid-demo serving.knative.dev/revisions       get
-        prewarm-line    kserve-fluid-demo /pods                               list
+        prewarm-line    kserve-fluid-demo /pods                               list,watch
         prewarm-line    kserve-fluid-demo /events                             get,create,patch
-        prewarm-line    *                 /nodes                              list
+        prewarm-line    *                 /nodes                              list,watch
+        prewarm-line    kserve-fluid-demo autoscaling.internal.knative.dev/podautoscalers list,watch
         prewarm-relay   kserve-fluid-demo prewarm.dev/cachedmodels            list,watch
+        prewarm-relay   kserve-fluid-demo autoscaling.internal.knative.dev/podautoscalers list,watch
+        prewarm-relay   kserve-fluid-demo data.fluid.io/datasets              list,watch
+        prewarm-relay   kserve-fluid-demo data.fluid.io/jindoruntimes         list,watch
+        prewarm-relay   kserve-fluid-demo data.fluid.io/dataloads             list,watch
+        prewarm-relay   *                 /nodes                              list,watch
         prewarm-operate kserve-fluid-demo prewarm.dev/cachedmodels            list,watch
         prewarm-events  kserve-fluid-demo prewarm.dev/cachedmodels            get,list,watch
         prewarm-events  kserve-fluid-demo data.fluid.io/datasets              get,list,watch

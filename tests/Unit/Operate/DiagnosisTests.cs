@@ -106,11 +106,11 @@ public sealed class DiagnosisTests
     [Fact]
     public void NeededRights_AreThoseOfTheManifests()
     {
-        var line = RightsTable.Of("prewarm-line").Where(r => r.EndsWith(" " + RightsTable.Models, StringComparison.Ordinal)).Order(StringComparer.Ordinal);
-        var needed = NeededRight.Of(["ModelUploaded", "ClusterChanged", "Sweep"], [RightsTable.Models], [])
-            .Select(r => $"{r.Verb} {r.Group}/{r.Resource}{(r.Subresource is null ? "" : "/" + r.Subresource)} {RightsTable.Models}");
-        Assert.Equal(line, needed.Order(StringComparer.Ordinal));
-        Assert.Equal(RightsTable.Of("prewarm-relay"), NeededRight.Of(["Predict"], [RightsTable.Models], []).Select(r => $"{r.Verb} {r.Group}/{r.Resource} {r.Namespace}").Order(StringComparer.Ordinal));
+        static IEnumerable<string> Table(string account) => RightsTable.Of(account).Where(r => r.EndsWith(" " + RightsTable.Models, StringComparison.Ordinal)).Order(StringComparer.Ordinal);
+        static IEnumerable<string> Needed(params string[] functions) => NeededRight.Of(functions, [RightsTable.Models], [])
+            .Select(r => $"{r.Verb} {r.Group}/{r.Resource}{(r.Subresource is null ? "" : "/" + r.Subresource)} {RightsTable.Models}").Order(StringComparer.Ordinal);
+        Assert.Equal(Table("prewarm-line"), Needed("ModelUploaded", "ClusterChanged", "ScaleSignalled", "Sweep"));
+        Assert.Equal(Table("prewarm-relay"), Needed("Predict"));
     }
 
     private static CachedModel Timeout(string seconds) => new()

@@ -1,0 +1,24 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Prewarm.Functions.Scale;
+
+internal static class ScaleServices
+{
+    /// <summary>The view of every model's serving state; needs the catalog. Before the relay, which takes the view that is there.</summary>
+    public static IServiceCollection AddScale(this IServiceCollection services, IConfiguration configuration)
+    {
+        var functions = configuration["FUNCTIONS"];
+        services.TryAddSingleton(TimeProvider.System);
+        services.Configure<ScaleOptions>(o => o.Activations = ScaleOptions.Judges(functions));
+        services.AddSingleton<ScaleBoard>();
+        services.AddSingleton<IScaleView>(p => p.GetRequiredService<ScaleBoard>());
+        if (ScaleOptions.Watches(functions))
+        {
+            services.AddHostedService<ScaleWatch>();
+        }
+
+        return services;
+    }
+}
