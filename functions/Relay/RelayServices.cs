@@ -18,7 +18,7 @@ internal static class RelayServices
         services.AddHttpForwarder();
         services.AddOptions<RelayOptions>().Configure(o => RelaySettings.Read(o, configuration)).ValidateOnStart();
         services.AddSingleton<IValidateOptions<RelayOptions>, RelayOptionsValidator>();
-        FollowScale(services, configuration);
+        services.TryAddSingleton<IScaleView, UnseenScale>();
         services.TryAddSingleton(p => new Events.EventSink(new HttpClient { Timeout = Timeout.InfiniteTimeSpan }, p.GetRequiredService<TimeProvider>()));
         services.AddSingleton<GatewayClient>();
         services.AddSingleton<ReadinessProbe>();
@@ -43,20 +43,6 @@ internal static class RelayServices
         }
 
         return services;
-    }
-
-    /// <summary>Whoever follows the models' scale already is listened to; else this relay does it, where there is an API server.</summary>
-    private static void FollowScale(IServiceCollection services, IConfiguration configuration)
-    {
-        var told = services.Any(s => s.ServiceType == typeof(IScaleView));
-        if (!told && Serves(configuration["FUNCTIONS"]) && services.Any(s => s.ServiceType == typeof(Kubernetes.IKubeApi)))
-        {
-            services.AddSingleton<AutoscalerWatch>();
-            services.AddSingleton<IScaleView>(p => p.GetRequiredService<AutoscalerWatch>());
-            services.AddHostedService(p => p.GetRequiredService<AutoscalerWatch>());
-        }
-
-        services.TryAddSingleton<IScaleView, UnseenScale>();
     }
 
     /// <summary>True when this process takes predictions.</summary>
