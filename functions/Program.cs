@@ -5,6 +5,7 @@ using Prewarm.Functions.Events;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Operate;
 using Prewarm.Functions.Pipeline;
+using Prewarm.Functions.Prewarm;
 using Prewarm.Functions.Relay;
 using Prewarm.Functions.Scale;
 using Prewarm.Functions.Upload;
@@ -18,6 +19,7 @@ builder.Services
     .AddUpload(builder.Configuration)
     .AddPipeline(builder.Configuration)
     .AddScale(builder.Configuration)
+    .AddPrewarm()
     .AddRelay(builder.Configuration)
     .AddOperate(builder.Configuration);
 if (CommandLine.Run(args, builder.Services, Console.Out, Console.Error) is { } exitCode)

@@ -18,6 +18,9 @@ internal static class OperateServices
         {
             // Two lines a request say nothing that the metrics do not say.
             logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
+            logging.AddFilter("Yarp", LogLevel.Warning);
+            // Even silent it makes an Activity and a scope of each request as long as any level of it is on.
+            logging.AddFilter("Microsoft.AspNetCore.Hosting.Diagnostics", LogLevel.None);
             if (!string.Equals(configuration["Logging:Json"], "false", StringComparison.OrdinalIgnoreCase))
             {
                 logging.AddJsonConsole(o =>

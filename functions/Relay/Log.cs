@@ -35,4 +35,10 @@ internal static partial class Log
 
     [LoggerMessage(718, LogLevel.Warning, "{Model}: its cache is cold and K_SINK is not set: nobody can be asked to load it")]
     public static partial void NobodyToAsk(ILogger logger, ModelKey model);
+
+    [LoggerMessage(730, LogLevel.Warning, "traffic report {Id} was not taken and will be sent again: {Message}; {Waiting} wait")]
+    public static partial void TrafficNotTaken(ILogger logger, string id, string message, int waiting);
+
+    [LoggerMessage(731, LogLevel.Error, "traffic report {Id} is given up: more than {Most} wait for K_SINK")]
+    public static partial void TrafficGivenUp(ILogger logger, string id, int most);
 }

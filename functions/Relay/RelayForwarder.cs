@@ -4,7 +4,7 @@ using Prewarm.Functions.Catalog;
 namespace Prewarm.Functions.Relay;
 
 /// <summary>Acts on a <see cref="RelayOutcome"/>: brings the request to its model, or says why not.</summary>
-internal sealed class RelayForwarder(ICatalog catalog, RelayGuard guard, CallerLimits callers, ModelHolds holds, GatewayClient gateway, RelaySender sender, Microsoft.Extensions.Options.IOptions<RelayOptions> options, TimeProvider time)
+internal sealed class RelayForwarder(ICatalog catalog, RelayGuard guard, CallerLimits callers, ModelHolds holds, GatewayClient gateway, RelaySender sender, TrafficBook traffic, Microsoft.Extensions.Options.IOptions<RelayOptions> options, TimeProvider time)
 {
     /// <summary>How long a request waits for the first list of models.</summary>
     internal static readonly TimeSpan SyncLimit = TimeSpan.FromSeconds(5);
@@ -43,6 +43,13 @@ internal sealed class RelayForwarder(ICatalog catalog, RelayGuard guard, CallerL
             return;
         }
 
+        // A wake of ours is no demand; its mark is taken off below.
+        var demand = found.Demand && options.Value.Sink is not null && !context.Request.Headers.ContainsKey(ReadinessProbe.Mark);
+        if (demand)
+        {
+            traffic.Arrived(hold.Key);
+        }
+
         var beat = Heartbeat.Asked(context.Request);
         var caller = callers.CallerOf(context);
         var deadline = RequestDeadline.Read(context.Request.Headers, found.Model, options.Value, out var problem);
@@ -60,7 +67,11 @@ internal sealed class RelayForwarder(ICatalog catalog, RelayGuard guard, CallerL
 
         try
         {
-            await sender.SendAsync(context, found, hold, arrived, deadline, beat);
+            var held = await sender.SendAsync(context, found, hold, arrived, deadline, beat);
+            if (demand)
+            {
+                traffic.Served(hold.Key, time.GetElapsedTime(arrived) - held);
+            }
         }
         finally
         {

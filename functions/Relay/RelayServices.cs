@@ -29,10 +29,14 @@ internal static class RelayServices
         services.AddSingleton<CallerLimits>();
         services.AddSingleton<RelayGuard>();
         services.AddSingleton<RelaySender>();
+        services.AddSingleton<TrafficBook>();
         services.AddSingleton<RelayForwarder>();
+        // One for all requests: each would else cost a scope of services.
+        services.AddSingleton<PredictFunction>();
         services.AddFunction<PredictFunction>();
         if (Serves(configuration["FUNCTIONS"]))
         {
+            services.AddHostedService<TrafficReporter>();
             services.AddHostedService<RelayDrain>();
             services.AddOptions<HostOptions>().Configure<IOptions<RelayOptions>>((host, relay) => host.ShutdownTimeout = relay.Value.Drain + relay.Value.Grace);
             services.AddOptions<KestrelServerOptions>().Configure<IOptions<RelayOptions>>((kestrel, relay) =>

@@ -83,9 +83,11 @@ public sealed class FunctionsApplicationBuilder : IHostApplicationBuilder, IFunc
         var prefix = RoutePrefix.Read(Configuration, Environment.ContentRootPath);
         var functions = FunctionSelection.Select(Services.GetFunctions(), Configuration["FUNCTIONS"]);
 
+        var singletons = Services.Where(s => s.Lifetime == ServiceLifetime.Singleton && !s.IsKeyedService).Select(s => s.ServiceType).ToHashSet();
+
         listen.Apply(_web.WebHost);
         var app = _web.Build();
-        FunctionEndpoints.Map(app, functions, prefix, _middleware, listen);
+        FunctionEndpoints.Map(app, functions, prefix, _middleware, listen, singletons);
         return app;
     }
 }

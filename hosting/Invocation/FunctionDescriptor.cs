@@ -51,9 +51,13 @@ public sealed class FunctionDescriptor
     /// <value>The method's attributes: the endpoint's metadata, so that routing applies IRequestSizeLimitMetadata.</value>
     internal IReadOnlyList<object> Metadata { get; }
 
-    internal object? Invoke(FunctionContext context, HttpContext http)
+    /// <value>The class with the method.</value>
+    internal Type Type => _type;
+
+    /// <param name="instances">Null: the invocation's own services, which cost a scope.</param>
+    internal object? Invoke(FunctionContext context, HttpContext http, IServiceProvider? instances)
     {
-        var instance = IsStatic ? null : context.InstanceServices.GetRequiredService(_type);
+        var instance = IsStatic ? null : (instances ?? context.InstanceServices).GetRequiredService(_type);
         var arguments = new object?[_arguments.Length];
         for (var i = 0; i < arguments.Length; i++)
         {

@@ -17,7 +17,8 @@ internal static class FunctionEndpoints
         IReadOnlyList<FunctionDescriptor> functions,
         string prefix,
         IEnumerable<Func<FunctionExecutionDelegate, FunctionExecutionDelegate>> middleware,
-        ListenOptions listen)
+        ListenOptions listen,
+        IReadOnlySet<Type> singletons)
     {
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Functions.Host");
         var pipeline = middleware.Reverse().Aggregate<Func<FunctionExecutionDelegate, FunctionExecutionDelegate>, FunctionExecutionDelegate>(
@@ -25,7 +26,7 @@ internal static class FunctionEndpoints
 
         foreach (var descriptor in functions)
         {
-            var function = new RoutedFunction(descriptor);
+            var function = new RoutedFunction(descriptor, singletons.Contains(descriptor.Type) ? app.Services : null);
             var pattern = string.Join('/', new[] { prefix.Trim('/'), (descriptor.Route ?? descriptor.Name).TrimStart('/') }.Where(s => s.Length > 0));
             RequestDelegate handle = http => HandleAsync(http, function, pipeline, listen, logger);
             var endpoint = descriptor.Methods.Count == 0
@@ -61,7 +62,7 @@ internal static class FunctionEndpoints
             return;
         }
 
-        var context = new HttpFunctionContext(http, function, InvocationId(http.Request, listen));
+        var context = new HttpFunctionContext(http, function, listen.CustomHandler);
         try
         {
             await pipeline(context);
@@ -97,7 +98,7 @@ internal static class FunctionEndpoints
     private static async Task InvokeFunctionAsync(FunctionContext context)
     {
         var invocation = (HttpFunctionContext)context;
-        var returned = ((RoutedFunction)context.FunctionDefinition).Descriptor.Invoke(context, context.GetHttpContext()!);
+        var returned = invocation.Function.Descriptor.Invoke(context, invocation.Http, invocation.Function.Instances);
         if (returned is Task task)
         {
             await task;
@@ -105,22 +106,5 @@ internal static class FunctionEndpoints
         }
 
         invocation.Result = returned;
-    }
-
-    // Only the Functions host may name an invocation; anyone else's header is ignored.
-    private static string InvocationId(HttpRequest request, ListenOptions listen)
-    {
-        if (listen.CustomHandler)
-        {
-            foreach (var header in (ReadOnlySpan<string>)["X-Azure-Functions-InvocationId", "x-ms-invocation-id"])
-            {
-                if (request.Headers[header] is [{ Length: > 0 } id])
-                {
-                    return id;
-                }
-            }
-        }
-
-        return Guid.NewGuid().ToString();
     }
 }

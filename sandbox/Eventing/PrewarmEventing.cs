@@ -98,6 +98,7 @@ internal sealed record PrewarmEventing
         var scale = new JsonObject { ["exact"] = new JsonObject { ["kind"] = ScaleKind } };
         yield return Trigger("prewarm-cluster", "events/cluster", new() { ["not"] = scale });
         yield return OwnTrigger("prewarm-wake", "events/wake", "dev.prewarm.wake.requested");
+        yield return OwnTrigger("prewarm-traffic", "events/traffic", "dev.prewarm.traffic.observed");
         if (Scale)
         {
             yield return Trigger("prewarm-scale", "events/scale", scale.DeepClone().AsObject());

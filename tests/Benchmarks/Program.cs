@@ -4,6 +4,7 @@ using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using Prewarm.Tests.Benchmarks;
 using Prewarm.Tests.Benchmarks.Line;
+using Prewarm.Tests.Benchmarks.Relay;
 using Prewarm.Tests.Benchmarks.Running;
 using Prewarm.Tests.Benchmarks.Startup;
 
@@ -15,6 +16,12 @@ switch (args)
         return await LineCommand.RunAsync(new(args[1..]), CancellationToken.None);
     case ["memory", ..]:
         return await MemoryCommand.RunAsync(new(args[1..]), CancellationToken.None);
+    case ["relay", .. var options]:
+        await RelayBenchmark.RunAsync(options);
+        return 0;
+    case ["bare-yarp", var upstream]:
+        await BareYarp.RunAsync(upstream);
+        return 0;
     default:
         // The rest is BenchmarkDotNet's: --filter '*Planner*' and so on.
         var config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));

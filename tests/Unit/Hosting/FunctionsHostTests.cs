@@ -121,9 +121,24 @@ public class FunctionsHostTests
     }
 
     [Fact]
+    public async Task H2cPort_BesideTheFirst_BothSpeakTheirOwn()
+    {
+        await using var app = await RunningApp.StartAsync(RunningApp.Direct("--Host:H2cPort=0"));
+        Assert.Equal("HTTP/1.1", await app.Client.GetStringAsync("/fn/Unrouted"));
+        using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(app.H2cAddress + "/fn/Unrouted"))
+        {
+            Version = HttpVersion.Version20,
+            VersionPolicy = HttpVersionPolicy.RequestVersionExact,
+        };
+        using var response = await app.Client.SendAsync(request);
+        Assert.Equal("HTTP/2", await response.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
     public async Task Start_Port0_LogsTheBoundAddressInOneLine()
     {
         await using var app = await RunningApp.StartAsync(RunningApp.Direct());
+        Assert.Null(app.H2cAddress);
         Assert.Contains("Listening on " + app.Address, app.Log.Lines);
         Assert.False(app.Address.EndsWith(":0", StringComparison.Ordinal));
     }
@@ -141,6 +156,7 @@ public class FunctionsHostTests
     [InlineData("--FUNCTIONS=Greet,Nope", "unknown functions: Nope. Known: CatchAll, Greet,")]
     [InlineData("--PORT=http", "PORT is 'http'")]
     [InlineData("--Host:Protocol=h3", "Host:Protocol is 'h3': give http1 or h2c")]
+    [InlineData("--Host:H2cPort=x", "Host:H2cPort is 'x'")]
     [InlineData("--Host:Address=localhost", "Host:Address is 'localhost'")]
     public void Build_InvalidSetting_ErrorNamesKeyValueAndFix(string setting, string expected)
     {

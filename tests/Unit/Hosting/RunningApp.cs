@@ -20,11 +20,15 @@ internal sealed class RunningApp : IAsyncDisposable
         _host = host;
         Log = log;
         var addresses = host.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();
-        Address = Assert.Single(addresses.Addresses);
+        Address = addresses.Addresses.First();
+        H2cAddress = addresses.Addresses.Skip(1).SingleOrDefault();
         Client = new HttpClient { BaseAddress = new Uri(Address), Timeout = Deadline };
     }
 
     public string Address { get; }
+
+    /// <summary>The port of its own for h2c; null: there is none.</summary>
+    public string? H2cAddress { get; }
 
     public HttpClient Client { get; }
 

@@ -26,6 +26,7 @@ public sealed class FunctionTableTests : IDisposable
         PredictOpenAI get,head,post,put,patch,delete,options openai/{*rest}
         PredictV2 get,head,post,put,patch,delete,options v2/{*rest}
         Sweep post events/sweep
+        TrafficObserved post events/traffic
         WakeRequested post events/wake
         """;
 

@@ -1,0 +1,129 @@
+using System.Collections.Concurrent;
+using Prewarm.Functions.Catalog;
+
+namespace Prewarm.Functions.Relay;
+
+/// <summary>Counts arrivals by model and minute. A request takes no lock, except the one that turns the page.</summary>
+internal sealed class TrafficBook(TimeProvider time)
+{
+    /// <summary>A minute is closed this long after its end, when no request can be about to write into it.</summary>
+    public static readonly TimeSpan Settle = TimeSpan.FromSeconds(2);
+
+    private readonly Lock _turning = new();
+    private readonly Queue<TrafficPage> _full = new();
+    private TrafficPage? _page;
+
+    /// <summary>A prediction has come.</summary>
+    public void Arrived(ModelKey model)
+    {
+        var now = time.GetUtcNow();
+        PageOf(now).Of(model).Arrived((int)(now.UtcTicks % TimeSpan.TicksPerMinute / TimeSpan.TicksPerMillisecond));
+    }
+
+    /// <summary>A prediction is over, well or not.</summary>
+    /// <param name="took">Without what it was held.</param>
+    public void Served(ModelKey model, TimeSpan took) => PageOf(time.GetUtcNow()).Of(model).Served(took);
+
+    /// <summary>Takes out the minutes that are over; at the end of the process the one that is not, too.</summary>
+    public IReadOnlyList<TrafficPage> Take(bool all = false)
+    {
+        lock (_turning)
+        {
+            var over = time.GetUtcNow() - Settle - TimeSpan.FromMinutes(1);
+            if (_page is { } page && (all || page.Minute <= over))
+            {
+                _full.Enqueue(page);
+                _page = null;
+            }
+
+            var taken = new List<TrafficPage>();
+            while (_full.TryPeek(out var first) && (all || first.Minute <= over))
+            {
+                taken.Add(_full.Dequeue());
+            }
+
+            return taken;
+        }
+    }
+
+    private TrafficPage PageOf(DateTimeOffset now)
+    {
+        var minute = new DateTimeOffset(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerMinute), TimeSpan.Zero);
+        return Volatile.Read(ref _page) is { } page && page.Minute == minute ? page : Turn(minute);
+    }
+
+    private TrafficPage Turn(DateTimeOffset minute)
+    {
+        lock (_turning)
+        {
+            // Somebody has turned it meanwhile; or a clock went back, whose requests the open page takes.
+            if (_page is { } page)
+            {
+                if (page.Minute >= minute)
+                {
+                    return page;
+                }
+
+                _full.Enqueue(page);
+            }
+
+            return _page = new(minute);
+        }
+    }
+}
+
+/// <summary>One minute.</summary>
+internal sealed class TrafficPage(DateTimeOffset minute)
+{
+    private readonly ConcurrentDictionary<ModelKey, TrafficTally> _models = new();
+
+    public DateTimeOffset Minute => minute;
+
+    public IEnumerable<KeyValuePair<ModelKey, TrafficTally>> Models => _models;
+
+    public TrafficTally Of(ModelKey model) => _models.TryGetValue(model, out var tally) ? tally : _models.GetOrAdd(model, static _ => new());
+}
+
+/// <summary>One model's minute.</summary>
+internal sealed class TrafficTally
+{
+    private int _count;
+    private int _first = int.MaxValue;
+    private int _last;
+    private int _served;
+    private long _ticks;
+
+    public int Count => Volatile.Read(ref _count);
+
+    /// <summary>Seconds into the minute.</summary>
+    public double First => Count == 0 ? 0 : Volatile.Read(ref _first) / 1000.0;
+
+    /// <summary>Seconds into the minute.</summary>
+    public double Last => Volatile.Read(ref _last) / 1000.0;
+
+    public int Ended => Volatile.Read(ref _served);
+
+    public double Seconds => TimeSpan.FromTicks(Volatile.Read(ref _ticks)).TotalSeconds;
+
+    public void Arrived(int millisecond)
+    {
+        for (var first = Volatile.Read(ref _first); millisecond < first; first = Volatile.Read(ref _first))
+        {
+            Interlocked.CompareExchange(ref _first, millisecond, first);
+        }
+
+        for (var last = Volatile.Read(ref _last); millisecond > last; last = Volatile.Read(ref _last))
+        {
+            Interlocked.CompareExchange(ref _last, millisecond, last);
+        }
+
+        // Last, so that whoever sees a count sees when, too.
+        Interlocked.Increment(ref _count);
+    }
+
+    public void Served(TimeSpan took)
+    {
+        Interlocked.Increment(ref _served);
+        Interlocked.Add(ref _ticks, took.Ticks);
+    }
+}
