@@ -6,7 +6,8 @@ namespace Prewarm.Functions.Events;
 
 /// <summary>What an event of ours says about itself (CloudEvents 1.0 context attributes).</summary>
 /// <param name="Id">The same for the same happening, so that whoever gets it twice can tell.</param>
-internal sealed record EventHead(string Id, string Source, string Type, string Subject);
+/// <param name="Traceparent">W3C trace context of what caused it (CloudEvents distributed tracing extension); null: unknown.</param>
+internal sealed record EventHead(string Id, string Source, string Type, string Subject, string? Traceparent = null);
 
 /// <summary>Sends CloudEvents to a sink (<c>K_SINK</c>) in structured JSON mode, and again when the sink cannot take them now.</summary>
 internal sealed class EventSink(HttpClient http, TimeProvider time)
@@ -74,6 +75,11 @@ internal sealed class EventSink(HttpClient http, TimeProvider time)
             json.WriteString("type", head.Type);
             json.WriteString("subject", head.Subject);
             json.WriteString("time", now.UtcDateTime);
+            if (head.Traceparent is { Length: > 0 } cause)
+            {
+                json.WriteString("traceparent", cause);
+            }
+
             json.WriteString("datacontenttype", "application/json");
             json.WritePropertyName("data");
             json.WriteRawValue(data.Span);

@@ -7,5 +7,6 @@ namespace Prewarm.Functions.Relay;
 internal interface IWakeRequests
 {
     /// <summary>A model with a cold cache is about to be woken: load it. Returns at once; the sending is tried a few times.</summary>
-    void Ask(CachedModel model, ModelScale scale);
+    /// <param name="cause">W3C traceparent of the request that waits; null: it had none.</param>
+    void Ask(CachedModel model, ModelScale scale, string? cause);
 }

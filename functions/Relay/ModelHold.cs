@@ -36,6 +36,9 @@ internal sealed class ModelHold(ModelKey key, HoldTotals totals, RelayOptions op
     /// <summary>The model as its last request found it.</summary>
     public RelayOutcome.Found? Asked { get; private set; }
 
+    /// <summary>W3C traceparent of the request that the last wake is for; null: it had none.</summary>
+    public string? Cause { get; private set; }
+
     /// <summary>Counts what was forwarded.</summary>
     public Prometheus.ICounter Forwarded { get; } = RelayMetrics.Forwarded(key);
 
@@ -82,8 +85,9 @@ internal sealed class ModelHold(ModelKey key, HoldTotals totals, RelayOptions op
 
     /// <summary>Lets a request wait, or says why not.</summary>
     /// <param name="seed">A cold start that the status tells of.</param>
+    /// <param name="cause">The request's traceparent.</param>
     /// <param name="wake">True: the caller has to run the wake.</param>
-    public HoldEntry Enter(RelayOutcome.Found found, ModelScale scale, TimeSpan deadline, long bytes, TimeSpan? seed, out bool wake)
+    public HoldEntry Enter(RelayOutcome.Found found, ModelScale scale, TimeSpan deadline, long bytes, TimeSpan? seed, string? cause, out bool wake)
     {
         lock (_lock)
         {
@@ -104,7 +108,7 @@ internal sealed class ModelHold(ModelKey key, HoldTotals totals, RelayOptions op
             _times.Seed = seed;
             if (_state == HoldState.Open)
             {
-                (_state, _wakeBegan) = (HoldState.Waking, time.GetTimestamp());
+                (_state, _wakeBegan, Cause) = (HoldState.Waking, time.GetTimestamp(), cause);
                 wake = Begin();
             }
 

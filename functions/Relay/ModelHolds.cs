@@ -19,9 +19,9 @@ internal sealed class ModelHolds(IScaleView scale, ICatalog catalog, ModelWake w
     public bool MustWait(ModelHold hold) => hold.MustWait(scale.Of(hold.Key));
 
     /// <summary>Lets a request wait at its model's hold, and wakes the model if it is the first.</summary>
-    public HoldEntry Enter(ModelHold hold, RelayOutcome.Found found, TimeSpan deadline, long bytes)
+    public HoldEntry Enter(ModelHold hold, RelayOutcome.Found found, TimeSpan deadline, long bytes, string? cause)
     {
-        var entry = hold.Enter(found, scale.Of(hold.Key), deadline, bytes, ColdStartSeed.Of(found.Model), out var wake);
+        var entry = hold.Enter(found, scale.Of(hold.Key), deadline, bytes, ColdStartSeed.Of(found.Model), cause, out var wake);
         Start(hold, wake);
         return entry;
     }

@@ -113,7 +113,7 @@ internal sealed class ModelWake(
             if (rule.Ask && (asked is null || time.GetElapsedTime(asked.Value) >= AskAgain))
             {
                 asked = time.GetTimestamp();
-                requests.Ask(model, now);
+                requests.Ask(model, now, hold.Cause);
             }
 
             if (rule.Wait is not { } left)

@@ -34,7 +34,7 @@ internal sealed class ReadinessProbe(GatewayClient gateway, TimeProvider time)
         for (var i = 0; i < s_paths.Length; i++)
         {
             var protocol = (hold.Protocol + i) % s_paths.Length;
-            var (ready, known, answer) = await TryAsync(target, protocol, attempt, limit, cancellationToken);
+            var (ready, known, answer) = await TryAsync(hold, target, protocol, attempt, limit, cancellationToken);
             if (ready)
             {
                 hold.Protocol = protocol;
@@ -54,12 +54,17 @@ internal sealed class ReadinessProbe(GatewayClient gateway, TimeProvider time)
     }
 
     /// <returns>Known: the path exists, or could not be asked.</returns>
-    private async Task<(bool Ready, bool Known, string Answer)> TryAsync(RelayOutcome.Found target, int protocol, int attempt, TimeSpan limit, CancellationToken cancellationToken)
+    private async Task<(bool Ready, bool Known, string Answer)> TryAsync(ModelHold hold, RelayOutcome.Found target, int protocol, int attempt, TimeSpan limit, CancellationToken cancellationToken)
     {
         var path = string.Format(CultureInfo.InvariantCulture, s_paths[protocol], Uri.EscapeDataString(target.Model.ModelName()));
         using var request = new HttpRequestMessage(HttpMethod.Get, gateway.Prefix!.TrimEnd('/') + path);
         request.Headers.Host = target.Host;
         request.Headers.UserAgent.ParseAdd(Agent);
+        if (hold.Cause is { Length: > 0 } cause)
+        {
+            request.Headers.TryAddWithoutValidation("traceparent", cause);
+        }
+
         request.Headers.Add(Mark, attempt.ToString(CultureInfo.InvariantCulture));
         using var timeout = new CancellationTokenSource(limit, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);

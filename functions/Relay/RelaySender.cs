@@ -103,7 +103,7 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
     private async Task<bool> HoldAsync(RelayCall call)
     {
         var (context, model) = (call.Context, call.Hold.Key.ToString());
-        switch (holds.Enter(call.Hold, call.Found, call.Left, HoldPlanner.Waiting(Length(context))))
+        switch (holds.Enter(call.Hold, call.Found, call.Left, HoldPlanner.Waiting(Length(context)), context.Request.Headers.TraceParent))
         {
             case HoldEntry.Held held:
                 call.Held = held.Request;

@@ -14,7 +14,7 @@ internal sealed class WakeRequests(EventSink sink, IOptions<RelayOptions> option
     public const string Type = "dev.prewarm.wake.requested";
     private const string Source = "/prewarm/relay";
 
-    public void Ask(CachedModel model, ModelScale scale)
+    public void Ask(CachedModel model, ModelScale scale, string? cause)
     {
         if (options.Value.Sink is not { } address)
         {
@@ -22,7 +22,7 @@ internal sealed class WakeRequests(EventSink sink, IOptions<RelayOptions> option
             return;
         }
 
-        _ = SendAsync(address, model, scale);
+        _ = SendAsync(address, model, scale, cause);
     }
 
     /// <summary>The version's digest and the Revision that sleeps; the same until the model has been woken or has another version.</summary>
@@ -32,10 +32,10 @@ internal sealed class WakeRequests(EventSink sink, IOptions<RelayOptions> option
         return $"{model.Key()}/{version?.Digest ?? model.Status?.Version}/{scale.Revision}";
     }
 
-    private async Task SendAsync(Uri address, CachedModel model, ModelScale scale)
+    private async Task SendAsync(Uri address, CachedModel model, ModelScale scale, string? cause)
     {
         var data = new WakeRequest(model.Key().Namespace, model.Key().Name, model.Status?.Version, scale.Revision, scale.Locality.Locality.ToString(), scale.Locality.Reason, model.Spec?.Cache.Locality ?? "prefer");
-        var problem = await sink.SendAsync(address, new(Id(model, scale), Source, Type, $"/namespaces/{data.Namespace}/cachedmodels/{data.Name}"),
+        var problem = await sink.SendAsync(address, new(Id(model, scale), Source, Type, $"/namespaces/{data.Namespace}/cachedmodels/{data.Name}", cause),
             JsonSerializer.SerializeToUtf8Bytes(data, RelayJsonContext.Default.WakeRequest), lifetime.ApplicationStopping);
         if (problem is null)
         {

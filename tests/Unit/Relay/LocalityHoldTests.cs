@@ -51,13 +51,15 @@ public sealed class LocalityHoldTests
         });
         await StartAsync(world, "require", 60, ("K_SINK", sink.Urls.First()));
         world.Scale.Set(ScaleLevel.Zero, locality: Locality.Cold);
-        var asked = world.AskAsync("patient");
+        const string cause = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        var asked = world.AskAsync("patient", default, ("traceparent", cause));
         await UntilAsync(() => events.Count == 2);
         Assert.Equal((0, 0), (world.Wakes, world.Predictions.Count));
         var (first, second) = (events[0], events[1]);
         Assert.Equal("dev.prewarm.wake.requested", (string?)second["type"]);
         Assert.Equal("default/bloom/v1/bloom-predictor-00001", (string?)second["id"]);
         Assert.Equal((string?)first["id"], (string?)second["id"]);
+        Assert.Equal(cause, (string?)second["traceparent"]);
         Assert.Equal(("default", "bloom", "Cold", "require"), ((string?)second["data"]!["namespace"], (string?)second["data"]!["name"], (string?)second["data"]!["locality"], (string?)second["data"]!["policy"]));
         world.Scale.Set(ScaleLevel.Zero, locality: Locality.Local);
         using var answer = await asked.WaitAsync(Limit);
