@@ -41,6 +41,6 @@ internal static class BareYarp
         app.Map("/{**rest}", (RequestDelegate)(async context => await forwarder.SendAsync(context, upstream, client, config, HttpTransformer.Default)));
         await app.StartAsync();
         await Console.Out.WriteLineAsync($"Listening on {app.Urls.First()}");
-        await app.WaitForShutdownAsync();
+        await Microsoft.Extensions.Hosting.HostingAbstractionsHostExtensions.WaitForShutdownAsync(app);
     }
 }

@@ -8,7 +8,7 @@ using Prewarm.Functions.Prewarm;
 using Prewarm.Tests.Unit.Relay;
 using Xunit;
 
-namespace Prewarm.Tests.Unit.Prewarm;
+namespace Prewarm.Tests.Unit.Forecasts;
 
 public sealed class TrafficObservedTests
 {
