@@ -43,6 +43,16 @@ internal static class Ownership
     public static bool Owns(CachedModel model, ObjectMeta meta) =>
         meta.OwnerReferences?.Exists(o => string.Equals(o.Uid, model.Metadata.Uid, StringComparison.Ordinal)) == true;
 
+    /// <summary>
+    /// True when the object is somebody else's and must be left alone. Ours is what was made for this very CachedModel, and what carries our labels
+    /// and has lost its owner: no other controller has it, so it is put right as any other drift.
+    /// </summary>
+    public static bool Foreign(CachedModel model, ObjectMeta meta) =>
+        !Owns(model, meta)
+        && (meta.OwnerReferences?.Exists(o => o.Controller == true) == true
+            || meta.Labels?.GetValueOrDefault(ManagedByLabel) != "prewarm"
+            || meta.Labels?.GetValueOrDefault(ModelLabel) != LabelValue(model.Metadata.Name!));
+
     /// <summary>A text as a label value: at most 63 of [A-Za-z0-9._-], beginning and ending with an alphanumeric.</summary>
     public static string LabelValue(string text)
     {

@@ -32,10 +32,10 @@ internal static class CleanupStage
     public static LinePlan Delete(Observed observed, CachedModelStatus before, Conditions conditions)
     {
         var model = observed.Model;
-        List<LineAction> Mine<T>(IEnumerable<T> items, Func<T, ObjectMeta> meta, Func<ObjectMeta, LineAction> delete) =>
-            [.. items.Select(meta).Where(m => Ownership.Owns(model, m)).Select(delete)];
+        List<(ObjectMeta Meta, LineAction Delete)> Mine<T>(IEnumerable<T> items, Func<T, ObjectMeta> meta, Func<ObjectMeta, LineAction> delete) =>
+            [.. items.Select(meta).Where(m => !Ownership.Foreign(model, m)).Select(m => (m, delete(m)))];
 
-        List<LineAction>[] stages =
+        List<(ObjectMeta Meta, LineAction Delete)>[] stages =
         [
             Mine<InferenceService>(observed.Service is null ? [] : [observed.Service], s => s.Metadata, m => new LineAction.DeleteService(m.Name!, m.Uid)),
             Mine(observed.Loads, l => l.Metadata, m => new LineAction.DeleteLoad(m.Name!, m.Uid)),
@@ -47,7 +47,8 @@ internal static class CleanupStage
         var message = stage < 0 ? "everything is gone" : $"waiting for {stages[stage].Count} {names[stage]} to go";
         conditions.Set("Ready", false, "Deleting", message);
         List<LineAction> actions = stage >= 0
-            ? stages[stage]
+            // What is on its way out is waited for: to delete it again would do nothing, at every look.
+            ? [.. stages[stage].Where(s => s.Meta.DeletionTimestamp is null).Select(s => s.Delete)]
             : model.Metadata.Finalizers?.Contains(Ownership.Finalizer) == true ? [new LineAction.Finalize(Present: false)] : [];
         return new(actions, LineSummary.Status(before, model, "Deleting", conditions, before.Versions, null));
     }

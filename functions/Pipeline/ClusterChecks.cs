@@ -28,7 +28,7 @@ internal static class ClusterChecks
             faults.AddRange(Adopted(observed, existing.Name));
         }
 
-        if (observed.Service is { } service && !Ownership.Owns(model, service.Metadata))
+        if (observed.Service is { } service && Ownership.Foreign(model, service.Metadata))
         {
             faults.Add(SpecFault.Text("ForeignObject", "spec.serving.name", model.ServiceName(),
                 $"InferenceService {service.Metadata.Name} exists and is not this model's: set spec.serving.name to another name, or delete it"));

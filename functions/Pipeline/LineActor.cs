@@ -39,18 +39,19 @@ internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionP
                 }, Ownership.FinalizerManager, force: true, null, cancellationToken);
                 return false;
             case LineAction.ApplyDataset a:
-                await ApplyAsync(FluidKinds.Datasets, ns, a.Dataset.Metadata.Name!, a.Dataset, cancellationToken);
-                return true;
+                return (await ApplyAsync(FluidKinds.Datasets, observed.Model, observed.Datasets, a.Dataset, cancellationToken)).Changed;
             case LineAction.ApplyRuntime a:
-                await ApplyAsync(FluidKinds.JindoRuntimes, ns, a.Runtime.Metadata.Name!, a.Runtime, cancellationToken);
-                return true;
+                return (await ApplyAsync(FluidKinds.JindoRuntimes, observed.Model, observed.Runtimes, a.Runtime, cancellationToken)).Changed;
             case LineAction.ApplyLoad a:
-                await ApplyAsync(FluidKinds.DataLoads, ns, a.Load.Metadata.Name!, a.Load, cancellationToken);
-                Log.LoadStarted(logger, observed.Model.Key(), a.Load.Metadata.Name!);
-                return true;
+                var load = await ApplyAsync(FluidKinds.DataLoads, observed.Model, observed.Loads, a.Load, cancellationToken);
+                if (load.Made)
+                {
+                    Log.LoadStarted(logger, observed.Model.Key(), a.Load.Metadata.Name!);
+                }
+
+                return load.Changed;
             case LineAction.ApplyService a:
-                await ApplyAsync(ServingKinds.InferenceServices, ns, a.Service.Metadata.Name!, a.Service, cancellationToken);
-                return true;
+                return await ServeAsync(observed, a.Service, cancellationToken);
             case LineAction.DeleteService a:
                 return await api.DeleteAsync(ServingKinds.InferenceServices, ns, a.Name, a.Uid, now: false, cancellationToken);
             case LineAction.DeleteLoad a:
@@ -67,9 +68,44 @@ internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionP
         }
     }
 
-    private Task<T> ApplyAsync<T>(ResourceType<T> type, string? ns, string name, T desired, CancellationToken cancellationToken)
-        where T : class =>
-        api.ApplyAsync(type, ns, name, desired, Ownership.Manager, force: true, null, cancellationToken);
+    /// <exception cref="ForeignObjectException">The name is taken.</exception>
+    private async Task<Written<T>> ApplyAsync<T>(ResourceType<T> type, CachedModel model, IReadOnlyList<T> observed, T desired, CancellationToken cancellationToken)
+        where T : class, IKubeObject
+    {
+        var (ns, name) = (model.Metadata.Namespace, desired.Metadata.Name!);
+        // What has lost our label is not among those observed.
+        var before = observed.FirstOrDefault(o => o.Metadata.Name == name) ?? await api.GetAsync(type, ns, name, cancellationToken);
+        if (before is not null && Ownership.Foreign(model, before.Metadata))
+        {
+            throw new ForeignObjectException(type.Kind, name);
+        }
+
+        var after = await api.ApplyAsync(type, ns, name, desired, Ownership.Manager, force: true, null, cancellationToken);
+        // Something that another writer insists on stays as it is, and is no reason to look again at once.
+        return new(after, before is null, before is null || before.Metadata.ResourceVersion != after.Metadata.ResourceVersion);
+    }
+
+    private async Task<bool> ServeAsync(Observed observed, InferenceService desired, CancellationToken cancellationToken)
+    {
+        // A replica that decided on an older service must not turn it back: that would be another revision and a cold start.
+        desired.Metadata.ResourceVersion = observed.Service?.Metadata.ResourceVersion;
+        if (observed.Service is null && await api.GetAsync(ServingKinds.InferenceServices, observed.Model.Metadata.Namespace, desired.Metadata.Name!, cancellationToken) is not null)
+        {
+            return true;
+        }
+
+        IReadOnlyList<InferenceService> before = observed.Service is null ? [] : [observed.Service];
+        var written = await ApplyAsync(ServingKinds.InferenceServices, observed.Model, before, desired, cancellationToken);
+        if (desired.Spec?.Predictor is { } predictor && !predictor.ContainsKey("canaryTrafficPercent") && ServingObjects.Shared(written.Object))
+        {
+            ServingObjects.GiveAll(desired);
+            desired.Metadata.ResourceVersion = written.Object.Metadata.ResourceVersion;
+            await ApplyAsync(ServingKinds.InferenceServices, observed.Model, [written.Object], desired, cancellationToken);
+            return true;
+        }
+
+        return written.Changed;
+    }
 
     private async Task ProveAsync(Observed observed, LinePlan plan, LineAction.Prove prove, CancellationToken cancellationToken)
     {
@@ -82,4 +118,6 @@ internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionP
         version.Golden = passed ? "Passed" : "Failed";
         version.Message = message;
     }
+
+    private readonly record struct Written<T>(T Object, bool Made, bool Changed);
 }

@@ -103,6 +103,8 @@ internal static class LinePlanner
             RolloutStage.StopRefused(pass);
         }
 
+        WarmStage.Keep(pass, target);
+
         // 7
         CleanupStage.LetGo(pass, target);
         return new(pass.Actions, Status(pass, before, target, handled, verdict, fault));

@@ -2,7 +2,7 @@ using Prewarm.Functions.Catalog;
 
 namespace Prewarm.Functions.Pipeline;
 
-/// <summary>The status of a model whose pass the API server refused.</summary>
+/// <summary>The status of a model whose pass was refused, by the API server or because a name is somebody else's.</summary>
 internal static class LineRefusal
 {
     /// <summary>Roles are bound and CRDs are installed while we run: look again after so long.</summary>
@@ -13,7 +13,7 @@ internal static class LineRefusal
     {
         var before = model.Status ?? new();
         var conditions = new Conditions(before.Conditions ?? [], model.Metadata.Generation, now);
-        conditions.Set("Ready", false, reason, $"the API server refused: {message}");
+        conditions.Set("Ready", false, reason, message);
         return new()
         {
             Phase = model.Metadata.DeletionTimestamp is null ? "Blocked" : "Deleting",

@@ -16,6 +16,9 @@ internal sealed class ModelLine : IModelLine
 {
     private const int MaxPasses = 10;
 
+    /// <summary>Conflicts in one look: another replica was quicker, and what it left is read at once.</summary>
+    private const int MaxConflicts = 3;
+
     private readonly IKubeApi _api;
     private readonly ModelObserver _observer;
     private readonly LineActor _actor;
@@ -88,6 +91,7 @@ internal sealed class ModelLine : IModelLine
         using var activity = LineTracing.Look(key, cause);
         CachedModel? model = null;
         UploadObservation? listed = null;
+        var conflicts = 0;
         try
         {
             for (var pass = 0; pass < MaxPasses; pass++)
@@ -100,7 +104,17 @@ internal sealed class ModelLine : IModelLine
 
                 var observed = await _observer.ObserveAsync(model, cause, listed, fresh, cancellationToken);
                 listed = observed.Uploads;
-                if (!await PassAsync(observed, cancellationToken))
+                bool again;
+                try
+                {
+                    again = await PassAsync(observed, cancellationToken);
+                }
+                catch (KubeApiException e) when (e.IsConflict && ++conflicts <= MaxConflicts)
+                {
+                    continue;
+                }
+
+                if (!again)
                 {
                     slot.Listed = observed.Uploads;
                     return observed.Uploads?.Failure is { Transient: true } ? LineOutcome.Transient : LineOutcome.Settled;
@@ -112,7 +126,13 @@ internal sealed class ModelLine : IModelLine
         catch (KubeApiException e) when (!e.IsConflict && !e.IsTransient)
         {
             Log.PassRefused(_logger, key, e.Reason, e.Message);
-            await SayRefusedAsync(model, e, cancellationToken);
+            await SayRefusedAsync(model, e.Reason, $"the API server refused: {e.Message}", cancellationToken);
+            return LineOutcome.Settled;
+        }
+        catch (ForeignObjectException e)
+        {
+            Log.PassRefused(_logger, key, ForeignObjectException.Reason, e.Message);
+            await SayRefusedAsync(model, ForeignObjectException.Reason, e.Message, cancellationToken);
             return LineOutcome.Settled;
         }
         catch (Exception e) when (e is KubeApiException or HttpRequestException or IOException or JsonException)
@@ -149,7 +169,7 @@ internal sealed class ModelLine : IModelLine
     }
 
     /// <summary>The API server refuses something (RBAC, a missing CRD, a webhook): the model's status is where its owner looks.</summary>
-    private async Task SayRefusedAsync(CachedModel? model, KubeApiException refusal, CancellationToken cancellationToken)
+    private async Task SayRefusedAsync(CachedModel? model, string reason, string message, CancellationToken cancellationToken)
     {
         if (model is null)
         {
@@ -158,7 +178,7 @@ internal sealed class ModelLine : IModelLine
 
         try
         {
-            await WriteStatusAsync(model, LineRefusal.Status(model, refusal.Reason, refusal.Message, _time.GetUtcNow()), null, cancellationToken);
+            await WriteStatusAsync(model, LineRefusal.Status(model, reason, message, _time.GetUtcNow()), null, cancellationToken);
         }
         catch (Exception e) when (e is KubeApiException or HttpRequestException or IOException or JsonException)
         {

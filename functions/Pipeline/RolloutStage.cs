@@ -4,7 +4,7 @@ using Prewarm.Functions.Rollout;
 namespace Prewarm.Functions.Pipeline;
 
 /// <summary>
-/// Gives a warm version the traffic:
+/// Gives a warm version the traffic, and keeps the InferenceService as it has to be until then:
 /// 1. its revision is made without traffic, when there is a version that can keep it;
 /// 2. a revision that fails or is late refuses the version;
 /// 3. so does a golden question that is answered wrong;
@@ -18,6 +18,7 @@ internal static class RolloutStage
         switch (target.State)
         {
             case VersionState.Warming:
+                Hold(pass, serving);
                 pass.Conditions.Set("RevisionReady", serving is not null, "WaitingForWarmth", $"version {target.Name} is not warm yet");
                 break;
             case VersionState.Serving:
@@ -39,8 +40,27 @@ internal static class RolloutStage
         }
     }
 
+    /// <summary>While the next version warms, the service stays as it is: somebody may have edited or deleted it.</summary>
+    private static void Hold(LinePass pass, VersionStatus? serving)
+    {
+        if (serving is null)
+        {
+            return;
+        }
+
+        // A version between the two keeps its revision at 0 %: to go back would be another cold start.
+        var between = pass.Versions.Find(v => v.Digest == pass.Current && v != serving && v.Dataset is not null);
+        EnsureService(pass, between ?? serving, between is null ? null : 0, stopped: false);
+    }
+
     private static void Keep(LinePass pass, VersionStatus target)
     {
+        if (pass.Observed.Revision is { } made && IsOf(made, target))
+        {
+            // Another one than before when the service was deleted and made again.
+            target.Revision = made.Metadata.Name;
+        }
+
         // A refused newer version keeps its revision at 0 %: traffic stays where it is, without another cold start.
         var refused = pass.Versions.Find(v => v.State == VersionState.Refused && v.Withdrawn != true && v.Dataset is not null && v.Digest == pass.Current);
         EnsureService(pass, refused ?? target, refused is null ? null : 0, stopped: false);
@@ -51,9 +71,18 @@ internal static class RolloutStage
     {
         // 1
         var observed = pass.Observed;
+        var component = observed.Service?.Status?.Components?.GetValueOrDefault("predictor");
+        if (serving is not null && component?.LatestRolledoutRevision is not { Length: > 0 })
+        {
+            // KServe gives all traffic to the newest revision, whatever its share says, while none is rolled out (ksvc_reconciler.go): first the version that serves has to be back.
+            target.RolloutStartedAt = null;
+            EnsureService(pass, serving, null, stopped: false);
+            pass.Conditions.Set("RevisionReady", false, "ServiceRestored", $"the InferenceService was deleted: version {serving.Name} gets it back before version {target.Name} gets a revision");
+            return;
+        }
+
         target.RolloutStartedAt ??= Conditions.Seconds(pass.Now);
         int? canary = serving is null ? null : 0;
-        var component = observed.Service?.Status?.Components?.GetValueOrDefault("predictor");
         var revision = observed.Revision is { } r && IsOf(r, target) ? r : null;
         var readiness = revision?.Status?.Conditions?.Find(c => c.Type == "Ready");
         target.Revision = revision?.Metadata.Name ?? target.Revision;
@@ -146,7 +175,7 @@ internal static class RolloutStage
         var service = pass.Observed.Service;
         // What we owned and no longer want is invisible to a subset comparison: look at it by name.
         var left = service is not null
-            && ((canary is null && service.Spec?.Predictor?["canaryTrafficPercent"] is not null)
+            && ((canary is null && ServingObjects.Shared(service))
                 || (!stopped && service.Metadata.Annotations?.ContainsKey(ServingObjects.StopAnnotation) == true)
                 || (version.Attempt is null && service.Metadata.Annotations?.ContainsKey(ServingObjects.AttemptAnnotation) == true));
         if (left)

@@ -7,7 +7,8 @@ namespace Prewarm.Functions.Pipeline;
 /// Brings a version's bytes near and judges whether they are:
 /// 1. a Dataset and JindoRuntime of its own, or the adopted one as it stands;
 /// 2. one DataLoad, and after one that failed another, a few times and ever later;
-/// 3. warm when proven; under <c>proof: prefer</c> also after the limit, which is said.
+/// 3. warm when proven; under <c>proof: prefer</c> also after the limit, which is said;
+/// 4. what somebody has edited or deleted since is put right, for the version that serves as well.
 /// </summary>
 internal static class WarmStage
 {
@@ -20,13 +21,7 @@ internal static class WarmStage
     {
         Name(pass, target);
         // 1
-        var adopted = pass.Adopted(target);
-        var prefix = pass.Upload(target)?.Prefix;
-        if (!adopted && prefix is not null)
-        {
-            pass.Ensure(pass.DatasetOf(target), WarmObjects.Dataset(pass.Model, target.Dataset!, prefix, target.Name, target.Digest!), d => new LineAction.ApplyDataset(d), FluidJsonContext.Default.Dataset);
-            pass.Ensure(pass.RuntimeOf(target), WarmObjects.Runtime(pass.Model, target.Dataset!, target.Name, target.Digest!), r => new LineAction.ApplyRuntime(r), FluidJsonContext.Default.JindoRuntime);
-        }
+        var mayMake = Provide(pass, target);
 
         // 3 before 2: a version that goes on needs no further DataLoad.
         var verdict = Verdict(pass, target);
@@ -36,7 +31,7 @@ internal static class WarmStage
         }
 
         // 2
-        Load(pass, target, mayMake: adopted ? pass.Observed.Adopted is not null : prefix is not null);
+        Load(pass, target, mayMake);
         if (target.State == VersionState.Complete)
         {
             target.State = VersionState.Warming;
@@ -51,8 +46,35 @@ internal static class WarmStage
         return verdict;
     }
 
+    /// <summary>4: the objects of the version that serves while another is the target.</summary>
+    public static void Keep(LinePass pass, VersionStatus? target)
+    {
+        if (pass.Serving is { Dataset: not null, DataLoad: not null } serving && serving != target)
+        {
+            Load(pass, serving, Provide(pass, serving));
+        }
+    }
+
     public static WarmthVerdict Verdict(LinePass pass, VersionStatus version) =>
         VersionWarmth.Of(pass.Model, version, pass.DatasetOf(version), pass.RuntimeOf(version), pass.LoadOf(version));
+
+    /// <summary>Dataset and JindoRuntime as they have to be; true when there is something that a DataLoad can load.</summary>
+    private static bool Provide(LinePass pass, VersionStatus version)
+    {
+        if (pass.Adopted(version))
+        {
+            return pass.DatasetOf(version) is not null;
+        }
+
+        if (pass.Upload(version)?.Prefix is not { } prefix)
+        {
+            return false;
+        }
+
+        pass.Ensure(pass.DatasetOf(version), WarmObjects.Dataset(pass.Model, version.Dataset!, prefix, version.Name, version.Digest!), d => new LineAction.ApplyDataset(d), FluidJsonContext.Default.Dataset);
+        pass.Ensure(pass.RuntimeOf(version), WarmObjects.Runtime(pass.Model, version.Dataset!, version.Name, version.Digest!), r => new LineAction.ApplyRuntime(r), FluidJsonContext.Default.JindoRuntime);
+        return true;
+    }
 
     private static void Name(LinePass pass, VersionStatus target)
     {
@@ -77,17 +99,28 @@ internal static class WarmStage
 
     private static void Load(LinePass pass, VersionStatus target, bool mayMake)
     {
-        if (target.State is not (VersionState.Complete or VersionState.Warming))
+        if (pass.LoadOf(target) is { } load && Outlived(pass, target, load))
         {
+            // Its name is free for the next one when it is gone: never two of one version at once.
+            target.CachedBefore = null;
+            if (load.Metadata.DeletionTimestamp is null)
+            {
+                pass.Actions.Add(new LineAction.DeleteLoad(load.Metadata.Name!, load.Metadata.Uid));
+            }
+
             return;
         }
 
-        if (pass.LoadOf(target)?.Status?.Phase == "Failed")
+        if (target.State is VersionState.Complete or VersionState.Warming && pass.LoadOf(target)?.Status?.Phase == "Failed")
         {
             Retry(pass, target);
         }
 
-        if (pass.LoadOf(target) is null && mayMake)
+        if (pass.LoadOf(target) is { } made)
+        {
+            pass.Ensure(made, WarmObjects.Load(pass.Model, target), l => new LineAction.ApplyLoad(l), FluidJsonContext.Default.DataLoad);
+        }
+        else if (mayMake)
         {
             if (pass.Adopted(target))
             {
@@ -97,6 +130,11 @@ internal static class WarmStage
             pass.Actions.Add(new LineAction.ApplyLoad(WarmObjects.Load(pass.Model, target)));
         }
     }
+
+    /// <summary>It filled a cache that is gone: the Dataset or the runtime was deleted and made again after it.</summary>
+    private static bool Outlived(LinePass pass, VersionStatus target, DataLoad load) =>
+        !Ownership.Foreign(pass.Model, load.Metadata)
+        && (pass.DatasetOf(target)?.Metadata.CreationTimestamp > load.Metadata.CreationTimestamp || pass.RuntimeOf(target)?.Metadata.CreationTimestamp > load.Metadata.CreationTimestamp);
 
     private static void Retry(LinePass pass, VersionStatus target)
     {

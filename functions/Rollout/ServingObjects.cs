@@ -10,6 +10,7 @@ internal static class ServingObjects
     public const string TagRouting = "serving.kserve.io/enable-tag-routing";
     public const string StopAnnotation = "serving.kserve.io/stop";
     public const string AttemptAnnotation = "prewarm.dev/attempt";
+    private const string Share = "canaryTrafficPercent";
     private const string Gpu = "nvidia.com/gpu";
 
     /// <param name="canary">Traffic share of the newest revision in percent; null = all (KServe's own reading of an absent field).</param>
@@ -57,13 +58,19 @@ internal static class ServingObjects
         };
     }
 
+    /// <summary>Whether <c>canaryTrafficPercent</c> leaves the newest revision less than all traffic.</summary>
+    public static bool Shared(InferenceService service) => service.Spec?.Predictor?[Share] is { } percent && percent.ToString() != "100";
+
+    /// <summary>Says in so many words that the newest revision gets all traffic: our leaving out the field does not take away a share that somebody else wrote.</summary>
+    public static void GiveAll(InferenceService service) => service.Spec!.Predictor![Share] = 100;
+
     private static JsonObject Predictor(CachedModel model, string storage, int? canary, bool serverless)
     {
         var predictor = model.Spec!.Serving.Predictor?.DeepClone() as JsonObject ?? [];
-        predictor.Remove("canaryTrafficPercent");
+        predictor.Remove(Share);
         if (canary is { } percent)
         {
-            predictor["canaryTrafficPercent"] = percent;
+            predictor[Share] = percent;
         }
 
         predictor["minReplicas"] ??= 0;

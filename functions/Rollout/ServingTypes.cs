@@ -7,7 +7,7 @@ namespace Prewarm.Functions.Rollout;
 
 // serving.kserve.io/v1beta1 and serving.knative.dev/v1, the members Prewarm reads or writes.
 
-internal sealed class InferenceService
+internal sealed class InferenceService : IKubeObject
 {
     public string? ApiVersion { get; set; }
     public string? Kind { get; set; }

@@ -4,7 +4,7 @@ namespace Prewarm.Functions.Warm;
 
 // data.fluid.io/v1alpha1, the members Prewarm reads or writes (fluid api/v1alpha1/*_types.go).
 
-internal sealed class Dataset
+internal sealed class Dataset : IKubeObject
 {
     public string? ApiVersion { get; set; }
     public string? Kind { get; set; }
@@ -55,7 +55,7 @@ internal sealed class DatasetStatus
     public Dictionary<string, string>? CacheStates { get; set; }
 }
 
-internal sealed class JindoRuntime
+internal sealed class JindoRuntime : IKubeObject
 {
     public string? ApiVersion { get; set; }
     public string? Kind { get; set; }
@@ -100,7 +100,7 @@ internal sealed class JindoRuntimeStatus
     public string? FusePhase { get; set; }
 }
 
-internal sealed class DataLoad
+internal sealed class DataLoad : IKubeObject
 {
     public string? ApiVersion { get; set; }
     public string? Kind { get; set; }

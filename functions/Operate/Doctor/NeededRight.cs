@@ -13,7 +13,7 @@ internal sealed record NeededRight(string Group, string Resource, string Verb, s
         (Line, "prewarm.dev", "cachedmodels", "status", ["patch"], true),
         (Line, "data.fluid.io", "datasets", null, ["get", "list", "create", "patch", "delete"], true),
         (Line, "data.fluid.io", "jindoruntimes", null, ["get", "list", "create", "patch", "delete"], true),
-        (Line, "data.fluid.io", "dataloads", null, ["list", "create", "patch", "delete"], true),
+        (Line, "data.fluid.io", "dataloads", null, ["get", "list", "create", "patch", "delete"], true),
         (Line, "serving.kserve.io", "inferenceservices", null, ["get", "list", "create", "patch", "delete"], true),
         (Line, "serving.knative.dev", "revisions", null, ["get"], true),
         (Line, "", "pods", null, ["list"], true),

@@ -29,7 +29,7 @@ internal static class RightsTable
         prewarm-line    kserve-fluid-demo prewarm.dev/cachedmodels/status     patch
         prewarm-line    kserve-fluid-demo data.fluid.io/datasets              get,list,watch,create,patch,delete
         prewarm-line    kserve-fluid-demo data.fluid.io/jindoruntimes         get,list,watch,create,patch,delete
-        prewarm-line    kserve-fluid-demo data.fluid.io/dataloads             list,watch,create,patch,delete
+        prewarm-line    kserve-fluid-demo data.fluid.io/dataloads             get,list,watch,create,patch,delete
         prewarm-line    kserve-fluid-demo serving.kserve.io/inferenceservices get,list,create,patch,delete
         prewarm-line    kserve-fluid-demo serving.knative.dev/revisions       get
         prewarm-line    kserve-fluid-demo /pods                               list,watch

@@ -1,0 +1,89 @@
+using System.Text.Json.Nodes;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Pipeline;
+using Xunit;
+
+namespace Prewarm.Tests.Unit.Pipeline;
+
+/// <summary>What somebody deletes is made again, in an order in which nothing unproven is served.</summary>
+public class RepairTests
+{
+    private readonly LineWorld _world = new();
+
+    [Fact]
+    public void ServingVersion_DataLoadDeleted_MadeAgain()
+    {
+        _world.Serve("v1");
+        _world.Loads.Clear();
+        Assert.Equal(_world.Version("v1").DataLoad, Assert.IsType<LineAction.ApplyLoad>(Assert.Single(_world.Settle())).Load.Metadata.Name);
+    }
+
+    [Fact]
+    public void ServingVersion_CacheMadeAgain_TheOldDataLoadGoesBeforeTheNextComes()
+    {
+        _world.Serve("v1");
+        var load = Assert.Single(_world.Loads);
+        _world.Now = _world.Now.AddMinutes(1);
+        _world.Datasets.Single().Metadata.CreationTimestamp = _world.Now;
+        Assert.IsType<LineAction.DeleteLoad>(Assert.Single(_world.Plan().Actions));
+        load.Metadata.DeletionTimestamp = _world.Now;
+        Assert.Empty(_world.Plan().Actions);
+        _world.Loads.Clear();
+        Assert.IsType<LineAction.ApplyLoad>(Assert.Single(_world.Settle()));
+    }
+
+    [Fact]
+    public void NextVersionIsWarm_ServiceDeleted_TheServedVersionGetsItBackFirst()
+    {
+        _world.Serve("v1");
+        _world.Upload("v2", golden: true);
+        _world.Settle();
+        _world.MakeWarm("v2");
+        _world.Service = null;
+        _world.Settle();
+        Assert.Equal(_world.Version("v1").Digest, _world.Service!.Metadata.Annotations![Ownership.DigestAnnotation]);
+        Assert.Equal("ServiceRestored", _world.Condition("RevisionReady").Reason);
+
+        _world.RevisionReady("v1");
+        _world.Settle();
+        Assert.Equal(_world.Version("v1").Digest, _world.Service.Metadata.Annotations![Ownership.DigestAnnotation]);
+        _world.TrafficMoved();
+        _world.Settle();
+        Assert.Equal(_world.Version("v2").Digest, _world.Service.Metadata.Annotations![Ownership.DigestAnnotation]);
+        Assert.Equal(0, (int?)_world.Service.Spec!.Predictor!["canaryTrafficPercent"]);
+    }
+
+    [Fact]
+    public void NextVersionWarms_WhatTheServedOneNeedsIsDeleted_MadeAgain()
+    {
+        _world.Serve("v1");
+        _world.Upload("v2");
+        _world.Settle();
+        _world.Service = null;
+        var served = _world.Version("v1");
+        _world.Datasets.RemoveAll(d => d.Metadata.Name == served.Dataset);
+        _world.Runtimes.RemoveAll(d => d.Metadata.Name == served.Dataset);
+        _world.Loads.RemoveAll(d => d.Metadata.Name == served.DataLoad);
+        Assert.Equal(["ApplyDataset", "ApplyLoad", "ApplyRuntime", "ApplyService"], _world.Settle().Select(a => a.GetType().Name).Order(StringComparer.Ordinal));
+        Assert.Equal(served.Digest, _world.Service!.Metadata.Annotations![Ownership.DigestAnnotation]);
+    }
+
+    [Fact]
+    public void Deletion_WhatIsOnItsWayOut_IsWaitedForAndNotDeletedAgain()
+    {
+        _world.Serve("v1");
+        _world.Model.Metadata.DeletionTimestamp = _world.Now;
+        _world.Service!.Metadata.DeletionTimestamp = _world.Now;
+        Assert.Empty(_world.Plan().Actions);
+    }
+
+    [Theory]
+    [InlineData("""{"ownerReferences":[{"uid":"dataset"},{"uid":"ours","controller":true}]}""", """{"ownerReferences":[{"uid":"ours","controller":true}]}""", true)]
+    [InlineData("""{"ownerReferences":[{"uid":"dataset"}]}""", """{"ownerReferences":[{"uid":"ours"}]}""", false)]
+    [InlineData("""{"limits":{"cpu":"500m","nvidia.com/gpu":"1"}}""", """{"limits":{"cpu":"0.5","nvidia.com/gpu":1}}""", true)]
+    [InlineData("""{"limits":{"cpu":"500m"}}""", """{"limits":{"cpu":"1"}}""", false)]
+    [InlineData("""{"value":"1"}""", """{"value":"1.0"}""", false)]
+    [InlineData("""{"mounts":[{"name":"a"},{"name":"b"}]}""", """{"mounts":[{"name":"a"}]}""", false)]
+    public void Covers_OthersOwnersAndWebhooksQuantities(string observed, string desired, bool covers) =>
+        Assert.Equal(covers, JsonSubset.Covers(JsonNode.Parse(observed), JsonNode.Parse(desired)));
+}
