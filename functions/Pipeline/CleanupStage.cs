@@ -14,6 +14,8 @@ internal static class CleanupStage
         var kept = pass.Versions.Where(v => v.ServingSince is not null).OrderByDescending(v => v.ServingSince).Take(Math.Max(1, pass.Model.Spec!.Cache.KeepVersions)).Select(v => v.Digest)
             .Append(target?.Digest).Append(pass.Current).Concat(pass.Versions.Where(v => v.State == VersionState.Serving).Select(v => v.Digest))
             .OfType<string>().ToHashSet(StringComparer.Ordinal);
+        // By name as well: somebody may have edited the annotation.
+        var needed = pass.Versions.Where(v => v.Digest is not null && kept.Contains(v.Digest)).SelectMany(v => (string?[])[v.Dataset, v.DataLoad]).OfType<string>().ToHashSet(StringComparer.Ordinal);
         pass.Actions.AddRange(observed.Loads.Select(l => l.Metadata).Where(Dead).Select(m => new LineAction.DeleteLoad(m.Name!, m.Uid)));
         pass.Actions.AddRange(observed.Datasets.Select(d => d.Metadata).Where(Dead).Select(m => new LineAction.DeleteDataset(m.Name!, m.Uid)));
         pass.Actions.AddRange(observed.Runtimes.Select(r => r.Metadata).Where(Dead).Select(m => new LineAction.DeleteRuntime(m.Name!, m.Uid)));
@@ -24,7 +26,7 @@ internal static class CleanupStage
             version.CachedBefore = null;
         }
 
-        bool Dead(ObjectMeta meta) => Ownership.Owns(pass.Model, meta) && meta.DeletionTimestamp is null
+        bool Dead(ObjectMeta meta) => Ownership.Owns(pass.Model, meta) && meta.DeletionTimestamp is null && !needed.Contains(meta.Name!)
             && meta.Annotations?.GetValueOrDefault(Ownership.DigestAnnotation) is { } digest && !kept.Contains(digest);
     }
 

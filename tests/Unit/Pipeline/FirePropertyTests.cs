@@ -53,13 +53,13 @@ public class FirePropertyTests
 
     private static FireWorld Run(Character[] characters, int[][] steps, bool deletions)
     {
-        var world = new FireWorld(s_versions.Zip(characters).ToDictionary(p => p.First, p => p.Second));
+        var world = new FireWorld(s_versions.Zip(characters).ToDictionary(p => p.First, p => p.Second)) { Deletions = deletions };
         foreach (var (version, picks) in s_versions.Zip(steps))
         {
             world.Upload(version);
             foreach (var pick in picks)
             {
-                world.Step(pick, deletions);
+                world.Step(pick);
             }
 
             world.Quiesce();
@@ -74,7 +74,7 @@ public class FirePropertyTests
         .. world.Datasets.Select(d => $"Dataset {d.Metadata.Name} {JsonSerializer.Serialize(d.Spec, FluidJsonContext.Default.DatasetSpec)}").Order(StringComparer.Ordinal),
         .. world.Runtimes.Select(r => $"JindoRuntime {r.Metadata.Name} {JsonSerializer.Serialize(r.Spec, FluidJsonContext.Default.JindoRuntimeSpec)}").Order(StringComparer.Ordinal),
         .. world.Loads.Select(l => $"DataLoad {l.Metadata.Name} {l.Status?.Phase}").Order(StringComparer.Ordinal),
-        $"InferenceService {world.Service?.Spec?.Predictor?.ToJsonString()} {string.Join(",", world.Service?.Metadata.Annotations?.Select(a => $"{a.Key}={a.Value}").Order(StringComparer.Ordinal) ?? [])}",
+        $"InferenceService {world.Service?.Spec?.Predictor?.ToJsonString()} {string.Join(",", (world.Service?.Metadata.Annotations ?? []).Select(a => $"{a.Key}={a.Value}").Order(StringComparer.Ordinal))}",
         $"status {world.Status.Phase} {world.Status.Version}",
         .. world.Status.Versions!.Select(v => $"{v.Name} {v.State} {v.Golden} {v.LoadAttempt} {v.Dataset}"),
     ]);

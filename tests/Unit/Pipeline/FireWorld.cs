@@ -40,15 +40,20 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
     public CachedModelStatus Status => _status ?? new();
     public int Conflicts { get; private set; }
 
+    /// <summary>Somebody deletes DataLoads: a replica that read before may then start the attempt before it once more.</summary>
+    public bool Deletions { get; init; }
+
     public void Upload(string version)
     {
+        // What serves since the same second would be kept in no certain order.
+        Now = Now.AddMinutes(1);
         var digest = (version + "0123456789abcdef0123456789abcdef")[..32].Replace('v', 'a');
         _uploads.Add(new(version, $"models/bloom/{version}/", digest, 5, 1 << 20, true, "IndexSatisfied", "all files are there", null,
             Now, characters[version].GoldenPasses is null ? null : $"models/bloom/{version}/golden.jsonl"));
     }
 
     /// <summary>One step of somebody's, picked by a number.</summary>
-    public void Step(int pick, bool deletions)
+    public void Step(int pick)
     {
         switch (pick % 20)
         {
@@ -64,7 +69,7 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
             case 14 or 15:
                 PlayFluid(pick / 20);
                 break;
-            case 19 when deletions:
+            case 19 when Deletions:
                 Delete(pick / 20);
                 break;
             default:
@@ -325,7 +330,7 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
 
     private void Check()
     {
-        Assert.All(Loads.GroupBy(l => Of(l.Metadata)), g => Assert.InRange(g.Count(l => l.Status?.Phase is not ("Complete" or "Failed")), 0, 1));
+        Assert.All(Loads.Where(_ => !Deletions).GroupBy(l => Of(l.Metadata)), g => Assert.InRange(g.Count(l => l.Status?.Phase is not ("Complete" or "Failed")), 0, 1));
 
         // What the status calls serving was warm, or is said to be unproven, and was golden.
         if (Status.Version is { } serving)
