@@ -85,11 +85,11 @@ public sealed class LineRoundTripsTests : IAsyncLifetime
         Assert.Empty(_requests.Together);
     }
 
-    /// <summary>The model; three lists, the InferenceService and the pods; Dataset, JindoRuntime, DataLoad.</summary>
-    private const int UntilLoad = 9;
+    /// <summary>The model; three lists, the InferenceService and the pods; Dataset, JindoRuntime, DataLoad, each read by name before it is made, for the name may be somebody else's.</summary>
+    private const int UntilLoad = 12;
 
     /// <summary>And the status, its Events, and the pass that finds nothing more to do.</summary>
-    private const int UploadLook = 21;
+    private const int UploadLook = 24;
 
     /// <summary>The model, three lists, the InferenceService, the pods and the nodes of one Dataset.</summary>
     private const int IdleLook = 7;
