@@ -99,6 +99,7 @@ internal static class WarmStage
 
     private static void Load(LinePass pass, VersionStatus target, bool mayMake)
     {
+        StopOlder(pass, target);
         if (pass.LoadOf(target) is { } load && Outlived(pass, target, load))
         {
             // Its name is free for the next one when it is gone: never two of one version at once.
@@ -129,6 +130,24 @@ internal static class WarmStage
 
             pass.Actions.Add(new LineAction.ApplyLoad(WarmObjects.Load(pass.Model, target)));
         }
+    }
+
+    /// <summary>
+    /// A replica that read before may start an attempt once more that was given up since, when somebody has deleted it meanwhile. Fluid runs two DataLoads of one Dataset
+    /// at once (v1.0.0 and later), and both would read the same bytes: the older goes. Never the newer: who decides on old news knows only older ones.
+    /// </summary>
+    private static void StopOlder(LinePass pass, VersionStatus target)
+    {
+        if (target.LoadAttempt is not > 0)
+        {
+            return;
+        }
+
+        var own = FluidNames.Dataset(pass.Model.Metadata.Name!, target.Digest!);
+        var older = Enumerable.Range(0, target.LoadAttempt.Value).Select(attempt => FluidNames.DataLoad(own, attempt)).ToHashSet(StringComparer.Ordinal);
+        pass.Actions.AddRange(pass.Observed.Loads
+            .Where(l => older.Contains(l.Metadata.Name!) && l.Status?.Phase is not ("Complete" or "Failed") && l.Metadata.DeletionTimestamp is null && !Ownership.Foreign(pass.Model, l.Metadata))
+            .Select(l => new LineAction.DeleteLoad(l.Metadata.Name!, l.Metadata.Uid)));
     }
 
     /// <summary>It filled a cache that is gone: the Dataset or the runtime was deleted and made again after it.</summary>

@@ -5,12 +5,14 @@ namespace Prewarm.Sandbox.ApiServer;
 /// <summary>What an API server in trouble does to those who run as a ServiceAccount; administrators, and so the miniature's own controllers, are spared.</summary>
 internal sealed class ApiFaults(TimeProvider time)
 {
-    private static readonly TimeSpan Hang = TimeSpan.FromSeconds(3);
     private readonly Random _random = new(53);
     private int _writes;
 
     /// <value>Share of requests that fail, 0 to 1: in equal parts 409 (writes), 429, 500, and no answer before the connection breaks.</value>
     public double Errors { get; set; }
+
+    /// <value>The pause before a connection breaks without an answer. Default 3 s; beyond the client's own limit (30 s) that ends the request.</value>
+    public TimeSpan Hang { get; set; } = TimeSpan.FromSeconds(3);
 
     /// <value>Watches break after so long; zero = never.</value>
     public TimeSpan WatchLife { get; set; }

@@ -1,6 +1,6 @@
 namespace Prewarm.Sandbox.Eventing;
 
-/// <summary>What brokers do to the events they have accepted: everything that at-least-once delivery without order allows, and losing them, which it does not.</summary>
+/// <summary>What brokers, and the object store's own sender, do to the events they have accepted: everything that at-least-once delivery without order allows, and losing them, which it does not.</summary>
 internal sealed class EventFaults
 {
     private readonly Lock _gate = new();

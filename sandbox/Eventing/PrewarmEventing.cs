@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Sandbox.Cluster;
@@ -31,6 +32,9 @@ internal sealed record PrewarmEventing
     /// <summary>Also sends the PodAutoscalers' changes to <c>/events/scale</c>.</summary>
     public bool Scale { get; init; }
 
+    /// <summary>The sweep's period, 1 to 59 s; null = every minute.</summary>
+    public int? SweepSeconds { get; init; }
+
     /// <summary>In the order to apply them in. The ServiceAccount needs rights in every namespace: models may live in any.</summary>
     public IReadOnlyList<(ResourceType<JsonObject> Type, JsonObject Object)> Objects() =>
     [
@@ -58,7 +62,7 @@ internal sealed record PrewarmEventing
         (EventingKinds.ApiServerSources, Source("prewarm-scale", [Watched(Kinds.PodAutoscalers, s_served)])),
         (EventingKinds.PingSources, Made(EventingKinds.PingSources, "prewarm-sweep", new()
         {
-            ["schedule"] = "* * * * *", ["contentType"] = "application/json", ["data"] = """{"sweep":true}""",
+            ["schedule"] = SweepSeconds is { } seconds ? string.Create(CultureInfo.InvariantCulture, $"*/{seconds} * * * * *") : "* * * * *", ["contentType"] = "application/json", ["data"] = """{"sweep":true}""",
             ["sink"] = new JsonObject { ["uri"] = Route("events/sweep") },
         })),
     ];

@@ -31,7 +31,7 @@ internal sealed class EventPoster : IAsyncDisposable
     /// <param name="deltaSize">Growth in bytes, negative for shrinking; as large as the object unless given.</param>
     public void Post(string name, string bucket, string key, long size, string etag, string contentType, string? traceparent, long? deltaSize = null)
     {
-        if (Sink is null)
+        if (Sink is null || _options.LosesEvent())
         {
             return;
         }

@@ -16,6 +16,9 @@ internal sealed class ObjectStoreOptions
     /// <summary>Sent as <c>x-eventbridge-signature-token</c>.</summary>
     public string? EventToken { get; init; }
 
+    /// <summary>Asked for each event: true, and it is lost.</summary>
+    public Func<bool> LosesEvent { get; init; } = static () => false;
+
     /// <summary>The remote link that all object reads share; 0 = no limit.</summary>
     public long BytesPerSecond { get; init; }
 

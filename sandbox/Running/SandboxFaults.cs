@@ -8,11 +8,14 @@ namespace Prewarm.Sandbox.Running;
 /// <summary>What goes wrong on purpose: <c>--fault NAME=VALUE</c>.</summary>
 internal sealed class SandboxFaults
 {
-    public const string Known = "pod-503=SHARE, gateway-504=SHARE, gateway-reset=SHARE, queue-full=SHARE, not-ready=SHARE, retries=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N, api-errors=SHARE, api-watch-seconds=SECONDS, functions-kill=SECONDS, functions-kill-after-write=N (a SHARE is 0 to 1)";
+    public const string Known = "pod-503=SHARE, gateway-504=SHARE, gateway-reset=SHARE, queue-full=SHARE, not-ready=SHARE, retries=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N, sweep-seconds=SECONDS (1 to 59), api-errors=SHARE, api-hang-seconds=SECONDS, api-watch-seconds=SECONDS, functions-kill=SECONDS, functions-kill-after-write=N (a SHARE is 0 to 1)";
 
     public MeshFaults Mesh { get; } = new();
 
     public EventFaults Events { get; } = new();
+
+    /// <summary>The sweep's period in seconds; null = every minute. No fault: where all events are lost, it is what everything waits for.</summary>
+    public int? SweepSeconds { get; private set; }
 
     /// <summary>Only the built-in API server has them.</summary>
     public ApiFaults Api { get; } = new(TimeProvider.System);
@@ -71,6 +74,12 @@ internal sealed class SandboxFaults
                 return true;
             case "event-shuffle" when count:
                 Events.ShuffleWindow = (int)value;
+                return true;
+            case "sweep-seconds" when count && value is >= 1 and < 60:
+                SweepSeconds = (int)value;
+                return true;
+            case "api-hang-seconds" when value is >= 0 and <= 3600:
+                Api.Hang = TimeSpan.FromSeconds(value);
                 return true;
             case "api-errors" when share:
                 Api.Errors = value;

@@ -117,6 +117,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
             BytesPerSecond = (long)(options.RemoteMbps * 1e6 / 8),
             AccessKeyId = options.AccessKey ?? "sandbox",
             AccessKeySecret = options.SecretKey ?? "sandbox-secret",
+            LosesEvent = faults.Events.Drops,
         };
         Store = options.S3 is null ? Keep(await ObjectStore.ObjectStore.StartAsync(store, cancellationToken)) : Keep(await StoreLink.StartAsync(options.S3, store, cancellationToken));
 
@@ -160,7 +161,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
             };
         }
 
-        foreach (var (type, obj) in new PrewarmEventing { Namespace = FunctionsAccess.Namespace, Functions = Functions.Address, Token = EventToken }.Objects())
+        foreach (var (type, obj) in new PrewarmEventing { Namespace = FunctionsAccess.Namespace, Functions = Functions.Address, Token = EventToken, SweepSeconds = faults.SweepSeconds }.Objects())
         {
             await api.ApplyAsync(type, type.Namespaced ? obj.Namespace() : null, obj.Name(), obj, "sandbox", true, null, cancellationToken);
         }

@@ -10,9 +10,9 @@ namespace Prewarm.Tests.Unit.ApiServer;
 /// The sandbox's API server with the functions' own client on it, by a kubeconfig and over HTTPS as in a deployment.
 /// With <c>PREWARM_TEST_KUBECONFIG</c> a test that says <see cref="OnAnyAsync"/> runs on that API server instead: the same tests hold both.
 /// </summary>
-internal sealed class ApiWorld : IAsyncDisposable
+internal sealed class ApiWorld(TimeSpan? limit = null) : IAsyncDisposable
 {
-    private readonly CancellationTokenSource _deadline = new(TimeSpan.FromSeconds(60));
+    private readonly CancellationTokenSource _deadline = new(limit ?? TimeSpan.FromSeconds(60));
     private readonly DirectoryInfo _home = Directory.CreateTempSubdirectory("api-world");
 
     public Server Server { get; private set; } = null!;

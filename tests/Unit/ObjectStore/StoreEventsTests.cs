@@ -26,7 +26,7 @@ public sealed class StoreEventsTests : IAsyncLifetime
     private WebApplication _sink = null!;
     private Store _store = null!;
     private AmazonS3Client _s3 = null!;
-    private int _refusals;
+    private int _refusals, _losses;
 
     public async ValueTask InitializeAsync()
     {
@@ -47,7 +47,7 @@ public sealed class StoreEventsTests : IAsyncLifetime
             context.Response.StatusCode = 204;
         });
         await _sink.StartAsync(_deadline.Token);
-        _store = await Store.StartAsync(new() { Bucket = "fluid-demo", EventSink = new(_sink.Urls.First()), EventToken = "secret" }, _deadline.Token);
+        _store = await Store.StartAsync(new() { Bucket = "fluid-demo", EventSink = new(_sink.Urls.First()), EventToken = "secret", LosesEvent = () => Interlocked.Decrement(ref _losses) >= 0 }, _deadline.Token);
         _s3 = new(_store.AccessKeyId, _store.AccessKeySecret, new AmazonS3Config
         {
             ServiceURL = _store.Endpoint.ToString(),
@@ -107,6 +107,15 @@ public sealed class StoreEventsTests : IAsyncLifetime
         var told = Assert.Single(await ReceivedAsync(1));
         Assert.Equal("k", (string?)told.Event["data"]!["oss"]!["object"]!["key"]);
         Assert.True(Volatile.Read(ref _refusals) < 0);
+    }
+
+    [Fact]
+    public async Task Event_ThatIsLost_IsNeverSent()
+    {
+        _losses = 1;
+        await PutAsync("lost", "x");
+        await PutAsync("told", "x");
+        Assert.Equal("told", (string?)Assert.Single(await ReceivedAsync(1)).Event["data"]!["oss"]!["object"]!["key"]);
     }
 
     private Task PutAsync(string key, string text) => _s3.PutObjectAsync(new() { BucketName = "fluid-demo", Key = key, ContentBody = text, UseChunkEncoding = false }, _deadline.Token);

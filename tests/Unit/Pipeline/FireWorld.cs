@@ -40,7 +40,7 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
     public CachedModelStatus Status => _status ?? new();
     public int Conflicts { get; private set; }
 
-    /// <summary>Somebody deletes DataLoads: a replica that read before may then start the attempt before it once more.</summary>
+    /// <summary>Somebody deletes DataLoads: a replica that read before may then start the attempt before it once more, until the next look ends it (RepairTests).</summary>
     public bool Deletions { get; init; }
 
     public void Upload(string version)

@@ -90,6 +90,19 @@ public sealed class LineOnApiTests : IAsyncLifetime
         Assert.Equal((2, "Warning"), (denied.Count, denied.Type));
     }
 
+    [Fact]
+    public async Task ApiServer_SilentBeyondTheClientsLimit_TheLookIsPutOff()
+    {
+        using var http = new HttpClient(new TransientRetryHandler(TimeProvider.System) { InnerHandler = new Silent() })
+        {
+            BaseAddress = new("http://127.0.0.1"),
+            Timeout = TimeSpan.FromMilliseconds(50),
+        };
+        using var api = new KubeApi(http);
+        var line = new ModelLine(api, _uploads, new NeverAsked(), TimeProvider.System, NullLogger<ModelLine>.Instance);
+        Assert.Equal(LineOutcome.Transient, await line.AdvanceAsync(Key, _world.Deadline));
+    }
+
     private static List<string> Versions(IEnumerable<CoreEvent> events) => [.. events.Select(e => $"{e.Metadata.Name} {e.Metadata.ResourceVersion}").Order(StringComparer.Ordinal)];
 
     private async Task<CachedModel> ModelAsync() => (await _world.Api.GetAsync(CatalogKinds.CachedModels, Key.Namespace, Key.Name, _world.Deadline))!;
@@ -102,6 +115,16 @@ public sealed class LineOnApiTests : IAsyncLifetime
         await _world.Api.MergePatchAsync(FluidKinds.Datasets, Key.Namespace, version.Dataset!, """{"status":{"phase":"Bound","conditions":[],"cacheStates":{"cached":"2.00MiB"}}}""", "status", _world.Deadline);
         await _world.Api.MergePatchAsync(FluidKinds.JindoRuntimes, Key.Namespace, version.Dataset!, """{"status":{"workerPhase":"Ready","masterPhase":"Ready","fusePhase":"Ready","currentFuseNumberScheduled":0,"currentMasterNumberScheduled":1,"currentWorkerNumberScheduled":2,"desiredFuseNumberScheduled":0,"desiredMasterNumberScheduled":1,"desiredWorkerNumberScheduled":2,"fuseNumberReady":0,"masterNumberReady":1,"workerNumberReady":2,"valueFile":"values"}}""", "status", _world.Deadline);
         await _world.Api.MergePatchAsync(FluidKinds.DataLoads, Key.Namespace, version.DataLoad!, """{"status":{"phase":"Complete","duration":"45s","conditions":[]}}""", "status", _world.Deadline);
+    }
+
+    /// <summary>Takes every request and never answers.</summary>
+    private sealed class Silent : HttpMessageHandler
+    {
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellationToken);
+            return new();
+        }
     }
 
     private sealed class Spans : BaseExporter<Activity>

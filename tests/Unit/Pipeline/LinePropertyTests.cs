@@ -1,3 +1,4 @@
+using System.Globalization;
 using CsCheck;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Pipeline;
@@ -22,6 +23,21 @@ public class LinePropertyTests
         // Histories in which nothing ever serves would prove nothing.
         Assert.InRange(takeovers, Histories / 10, int.MaxValue);
         Assert.InRange(rollbacks, 1, int.MaxValue);
+    }
+
+    /// <summary>A version whose revision was made at 0 % starts again, because its bytes changed, while another serves: for once its revision had all traffic.</summary>
+    [Fact]
+    public void Line_VersionStartsAgainBesideItsRevision_ThatGetsNoTraffic()
+    {
+        const string history = """
+            28,4 16,4 0,3 18,1 1,3 20,1 9,4 28,2 1,4 9,3 30,4 8,1 22,1 4,1 11,4 28,3 25,3 19,2 22,1 29,2 24,4 11,4 0,4 22,3 28,4 17,4
+            16,2 11,3 21,3 8,3 22,2 26,3 9,4 1,1 18,4 20,2 14,3 15,1 26,4 3,2 30,3 22,3 14,2 4,4 13,4 1,1 21,4 11,4 2,1 14,3 21,3 7,3
+            2,2 13,1 8,3 11,3 25,2 10,3 4,4 10,3 1,1 14,1 21,1 0,3 16,4 12,4 31,2 15,3 25,2 18,2 14,3 25,1 2,3 5,1 10,4 11,3
+            """;
+        var (takeovers, rollbacks) = (0, 0);
+        Run([.. history.Split((char[])[' ', '\n'], StringSplitOptions.RemoveEmptyEntries).Select(s => s.Split(',')).Select(s => (int.Parse(s[0], CultureInfo.InvariantCulture), int.Parse(s[1], CultureInfo.InvariantCulture)))],
+            ref takeovers, ref rollbacks);
+        Assert.InRange(takeovers, 1, int.MaxValue);
     }
 
     private static void Run(List<(int Kind, int Version)> history, ref int takeovers, ref int rollbacks)

@@ -22,7 +22,8 @@ public sealed class ModelSweepTests : IAsyncLifetime
     /// <summary>Datasets, JindoRuntimes, DataLoads, InferenceServices, Nodes, Pods; lists beyond 500 objects have more pages.</summary>
     private const int Lists = 6;
 
-    private readonly ApiWorld _world = new();
+    // A thousand models are a while on their way to Serving.
+    private readonly ApiWorld _world = new(TimeSpan.FromMinutes(8));
     private readonly OneVersion _uploads = new();
     private readonly CallCounter _calls = new();
     private ModelLine _line = null!;

@@ -33,6 +33,26 @@ public class RepairTests
     }
 
     [Fact]
+    public void AttemptGivenUp_StartedOnceMoreByOldNews_TheOlderGoesAndNoneIsMade()
+    {
+        _world.Upload("v1");
+        _world.Settle();
+        var first = Assert.Single(_world.Loads);
+        _world.FailLoad("v1");
+        _world.Settle();
+        _world.Now = _world.Now.AddMinutes(10);
+        _world.Settle();
+        var second = _world.Version("v1").DataLoad;
+        Assert.NotEqual(first.Metadata.Name, second);
+
+        // A failed one stays, for people to look at; one that runs again does not.
+        Assert.Empty(_world.Plan().Actions);
+        first.Status = new() { Phase = "Executing" };
+        Assert.Equal(first.Metadata.Name, Assert.IsType<LineAction.DeleteLoad>(Assert.Single(_world.Settle())).Name);
+        Assert.Equal(second, Assert.Single(_world.Loads).Metadata.Name);
+    }
+
+    [Fact]
     public void NextVersionIsWarm_ServiceDeleted_TheServedVersionGetsItBackFirst()
     {
         _world.Serve("v1");
