@@ -154,7 +154,11 @@ public sealed class DriftTests : IAsyncLifetime
             meta["labels"] = new JsonObject { ["prewarm.dev/model"] = s_key.Name, ["app.kubernetes.io/managed-by"] = "prewarm" };
             meta["ownerReferences"] = new JsonArray(new JsonObject
             {
-                ["apiVersion"] = "v1", ["kind"] = "ServiceAccount", ["name"] = "their-operator", ["uid"] = theirs.Text("metadata", "uid"), ["controller"] = true,
+                ["apiVersion"] = "v1",
+                ["kind"] = "ServiceAccount",
+                ["name"] = "their-operator",
+                ["uid"] = theirs.Text("metadata", "uid"),
+                ["controller"] = true,
             });
         }
 
