@@ -22,6 +22,8 @@ switch (args)
     case ["bare-yarp", var upstream]:
         await BareYarp.RunAsync(upstream);
         return 0;
+    case ["replan"]:
+        return ReplanMeasure.Run();
     default:
         // The rest is BenchmarkDotNet's: --filter '*Planner*' and so on.
         var config = DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance));
