@@ -42,7 +42,15 @@ internal sealed class Backtest(IReadOnlyList<ServiceTrace> services, DecisionLog
     {
         ServiceTrace[] mine = [.. members.Select(m => services[m])];
         var forecast = new LearnedForecast(mine.Length, prior);
-        var order = new ArrivalOrder(mine);
+        var own = new int[services.Count];
+        Array.Fill(own, -1);
+        for (var m = 0; m < members.Length; m++)
+        {
+            own[members[m]] = m;
+        }
+
+        // The others' calls are heard as a cluster hears them, and teach nothing.
+        var order = new ArrivalOrder(services);
         var rates = new float[SlotGrid.Count];
         var rows = patience.Length;
         var most = GapPolicy.MostWindows;
@@ -54,8 +62,15 @@ internal sealed class Backtest(IReadOnlyList<ServiceTrace> services, DecisionLog
         var cold = new long[2 * mine.Length * rows];
         var idle = new double[2 * mine.Length * rows];
         var since = 0;
-        while (order.Next(out var s, out var index, out var at))
+        while (order.Next(out var any, out var index, out var at))
         {
+            var s = own[any];
+            if (s < 0)
+            {
+                forecast.Hear(index == 0 ? double.PositiveInfinity : at - services[any].Arrivals[index - 1], at);
+                continue;
+            }
+
             forecast.Arrive(s, at, rates);
             histograms[s].Decide(index == 0 ? double.NaN : at - mine[s].Arrivals[index - 1], histogram);
             var ends = index < mine[s].Arrivals.Length - 1;

@@ -6,6 +6,13 @@ internal sealed record ForecastPrior(FleetMemory Fleet, HazardNetwork[] Networks
     /// <summary>Networks that are trained from different beginnings, and whose forecasts are averaged.</summary>
     public const int Ensemble = 3;
 
+    // Copies of each service that are known from a later call on, and how much a gap of theirs counts.
+    private const int Late = 2;
+    private const float LateWeight = 0.5f;
+
+    // 240 MB.
+    private const long MostNumbers = 60_000_000;
+
     /// <summary>Learns from other services' past. Reads it twice: for the laws, then for the weights, given the laws.</summary>
     public static ForecastPrior Learn(IReadOnlyList<ServiceTrace> history, int units, Action<string>? log = null)
     {
@@ -26,6 +33,9 @@ internal sealed record ForecastPrior(FleetMemory Fleet, HazardNetwork[] Networks
         var memories = services.Select(_ => new ServiceMemory()).ToArray();
         var order = new ArrivalOrder(services);
         var random = new Random(7);
+
+        // Services that are known from some later call on: what a forecast is like while it knows little is learnt from them.
+        var late = Enumerable.Range(0, set is null ? 0 : Late).Select(_ => services.Select(t => (From: random.Next(t.Arrivals.Length + 1), Memory: new ServiceMemory())).ToArray()).ToArray();
         while (order.Next(out var s, out var index, out var at))
         {
             var memory = memories[s];
@@ -49,10 +59,28 @@ internal sealed record ForecastPrior(FleetMemory Fleet, HazardNetwork[] Networks
 
             // Many arrivals of one service tell little more than a few hundred; short gaps least.
             var chance = Math.Min(1, 3000.0 / services[s].Arrivals.Length) * (gap < 10 ? 0.25 : 1);
-            if (set is not null && set.Size < 60_000_000 && random.NextDouble() < chance)
+            if (set is null)
             {
-                features.Fill(memory, fleet, at);
-                set.Add(features, gap, !last, gap < 10 ? 4 : 1, s);
+                continue;
+            }
+
+            Take(memory, 1);
+            foreach (var copy in late)
+            {
+                if (index >= copy[s].From)
+                {
+                    copy[s].Memory.Add(at);
+                    Take(copy[s].Memory, LateWeight);
+                }
+            }
+
+            void Take(ServiceMemory known, float weight)
+            {
+                if (set.Size < MostNumbers && random.NextDouble() < chance)
+                {
+                    features.Fill(known, fleet, at);
+                    set.Add(features, gap, !last, weight * (gap < 10 ? 4 : 1), s);
+                }
             }
         }
     }

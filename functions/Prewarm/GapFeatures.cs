@@ -11,7 +11,7 @@ internal sealed class GapFeatures
     public const int PerSlot = 16;
 
     /// <summary>Numbers for the whole gap.</summary>
-    public const int PerGap = 14;
+    public const int PerGap = 19;
 
     private const int N = SlotGrid.Count;
 
@@ -310,5 +310,11 @@ internal sealed class GapFeatures
         Whole[11] = (float)Math.Log(1 + (now - memory.SessionStart) / 60) / 3;
         Whole[12] = memory.LongSeen == 0 ? 0 : (MathF.Log(memory.Long[(memory.LongSeen - 1) % ServiceMemory.LongGaps]) - 7) / 2;
         Whole[13] = memory.LongSeen < 2 ? 0 : (MathF.Log(memory.Long[(memory.LongSeen - 2) % ServiceMemory.LongGaps]) - 7) / 2;
+        var known = memory.Seen > 1;
+        Whole[14] = known ? (memory.Means[0] - 5) / 2 : 0;
+        Whole[15] = known ? (memory.Means[1] - 5) / 2 : 0;
+        Whole[16] = memory.Means[2];
+        Whole[17] = memory.Sessions > 0 ? memory.Means[3] / 2 : 0;
+        Whole[18] = memory.Sessions > 0 ? (MathF.Log(memory.InSession) - memory.Means[3]) / 2 : 0;
     }
 }

@@ -6,7 +6,7 @@ namespace Prewarm.Functions.Prewarm;
 
 /// <summary>
 /// The pooled regression that weighs the experts: log hazard rate of a slot = the pooled law's + a linear part + a layer of rectified units over
-/// the features. Learned by maximum likelihood of the gaps (a Poisson process within each slot) with Adam.
+/// the features. Learned from the gaps (a Poisson process within each slot) with Adam by <see cref="TiltedLoss"/>.
 /// Untrained it is the service's own shrunk law.
 /// </summary>
 internal sealed class HazardNetwork
@@ -86,23 +86,20 @@ internal sealed class HazardNetwork
         Clamp(output[..padded]);
     }
 
-    /// <summary>One step towards a gap that ended (or was cut off) in the last of <paramref name="slots"/> slots; returns its loss before.</summary>
-    public double Learn(ReadOnlySpan<float> basis, ReadOnlySpan<float> perSlot, int stride, ReadOnlySpan<float> perGap, int slots, float lastWatched, bool ended, float weight, Span<float> output)
+    /// <summary>One step towards a gap that ended (or was cut off) in the last of <paramref name="slots"/> slots.</summary>
+    public void Learn(ReadOnlySpan<float> basis, ReadOnlySpan<float> perSlot, int stride, ReadOnlySpan<float> perGap, int slots, float lastWatched, bool ended, float weight, Span<float> output)
     {
         Forecast(basis, perSlot, stride, perGap, slots, output);
-        double loss = 0;
         for (var k = 0; k < slots; k++)
         {
             var width = k == slots - 1 ? lastWatched : SlotGrid.Widths[k];
             var mass = MathF.Exp(output[k]) * width;
-            loss += mass;
-            push[k] = weight * Math.Min(mass, 4);
+            push[k] = weight * TiltedLoss.Weight(output[k]) * Math.Min(mass, 4);
         }
 
         if (ended)
         {
-            loss -= output[slots - 1];
-            push[slots - 1] -= weight;
+            push[slots - 1] -= weight * TiltedLoss.Weight(output[slots - 1]);
         }
 
         var padded = Padded(slots);
@@ -118,8 +115,6 @@ internal sealed class HazardNetwork
             Dots(pushed.AsSpan(0, padded), perSlot, stride, gradient.AsSpan(own, F));
             Spread(sum, perGap, gradient.AsSpan(own + F, G + 1));
         }
-
-        return loss * weight;
     }
 
     /// <summary>Moves the weights by what was learnt since the last call.</summary>

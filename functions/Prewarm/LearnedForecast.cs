@@ -11,13 +11,27 @@ internal sealed class LearnedForecast
     private readonly float[] one = new float[SlotGrid.Count];
     private int learnt;
     private readonly ServiceMemory[] memories;
+    private readonly float[] whole;
     private readonly GapFeatures features = new();
 
+    /// <param name="services">How many services there are to <see cref="Arrive"/>.</param>
+    /// <param name="prior">Its fleet memory is gone on with.</param>
     public LearnedForecast(int services, ForecastPrior prior)
     {
         fleet = prior.Fleet;
         networks = [.. prior.Networks.Select(n => new HazardNetwork(n))];
         memories = [.. Enumerable.Range(0, services).Select(_ => new ServiceMemory())];
+        whole = new float[services * GapFeatures.PerGap];
+    }
+
+    /// <summary>Takes a call of a service that is forecast elsewhere: it tells how busy the fleet is, and nothing else.</summary>
+    /// <param name="gap">Seconds since its last one; infinity for its first.</param>
+    public void Hear(double gap, double at)
+    {
+        if (gap > ServiceMemory.SessionGap)
+        {
+            fleet.Session(at);
+        }
     }
 
     /// <summary>Takes an arrival and writes the log hazard rates (per second) of the gap that begins.</summary>
@@ -26,17 +40,14 @@ internal sealed class LearnedForecast
         var memory = memories[service];
         if (memory.Seen > 0)
         {
-            Learn(memory, at - memory.Last);
+            Learn(service, memory, at - memory.Last);
             fleet.Learn(memory.Class, at - memory.Last, memory.Seen, open: false);
         }
 
-        if (memory.Seen == 0 || at - memory.Last > ServiceMemory.SessionGap)
-        {
-            fleet.Session(at);
-        }
-
+        Hear(memory.Seen == 0 ? double.PositiveInfinity : at - memory.Last, at);
         memory.Add(at);
         Forecast(memory, at, logRates);
+        features.Whole.CopyTo(whole.AsSpan(service * GapFeatures.PerGap));
     }
 
     /// <summary>Writes the log hazard rates (per second) of the gap that begins at <paramref name="at"/>, from what is known then.</summary>
@@ -47,9 +58,10 @@ internal sealed class LearnedForecast
     }
 
     // The gap that has just ended, seen from its beginning: the service's memory is still as it was then.
-    private void Learn(ServiceMemory memory, double gap)
+    private void Learn(int service, ServiceMemory memory, double gap)
     {
         features.Fill(memory, fleet, memory.Last);
+        whole.AsSpan(service * GapFeatures.PerGap, GapFeatures.PerGap).CopyTo(features.Whole);
         var end = SlotGrid.Find(gap);
         var slots = Math.Min(end + 1, SlotGrid.Count);
         var last = end < SlotGrid.Count ? (float)(gap - SlotGrid.Edges[end]) : SlotGrid.Widths[^1];

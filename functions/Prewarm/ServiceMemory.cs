@@ -34,6 +34,9 @@ internal sealed class ServiceMemory
     public readonly ulong[] Quarters = new ulong[Days * 2];
     public readonly float[] Rates = new float[4];
 
+    /// <summary>Running means: of log gaps, quickly and slowly; of their distance from the slow one; of the logarithm of calls a session.</summary>
+    public readonly float[] Means = new float[4];
+
     /// <summary>What each policy would have cost, for <see cref="PolicyGuard"/>.</summary>
     public readonly float[] Losses = new float[PolicyGuard.Experts];
     public double First = double.NaN;
@@ -42,6 +45,7 @@ internal sealed class ServiceMemory
     public int Seen;
     public int InSession;
     public int LongSeen;
+    public int Sessions;
     public float Gap = float.NaN;
     public float GapBefore = float.NaN;
 
@@ -69,6 +73,7 @@ internal sealed class ServiceMemory
                 Rates[i] *= (float)Math.Exp(-gap / HalfLives[i]);
             }
 
+            Average(gap);
             if (gap > SessionGap)
             {
                 SessionStart = at;
@@ -133,6 +138,22 @@ internal sealed class ServiceMemory
     {
         var slot = (int)((quarter % (Days * 96) + Days * 96) % (Days * 96));
         return (int)(Quarters[slot / 96 * 2 + slot % 96 / 48] >> (slot % 48)) & 1;
+    }
+
+    // The first of each is taken whole; then by a quarter and a thirty-second.
+    private void Average(double gap)
+    {
+        var log = (float)Math.Log(gap + 5);
+        Means[0] += (log - Means[0]) / Math.Min(Seen, 4);
+        Means[2] += (Math.Abs(log - Means[1]) - Means[2]) / Math.Clamp(Seen - 1, 1, 32);
+        Means[2] = Seen == 1 ? 0 : Means[2];
+        Means[1] += (log - Means[1]) / Math.Min(Seen, 32);
+        if (gap > SessionGap)
+        {
+            var size = MathF.Log(InSession);
+            Means[3] = Sessions == 0 ? size : Means[3] + (size - Means[3]) / 8;
+            Sessions++;
+        }
     }
 
     private void Learn(double gap)

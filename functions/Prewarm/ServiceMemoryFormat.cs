@@ -5,7 +5,7 @@ namespace Prewarm.Functions.Prewarm;
 /// <summary>A service's memory as bytes: a mark, a version, then its numbers in order, little-endian. Another version is not read, but told.</summary>
 internal static class ServiceMemoryFormat
 {
-    public const byte Version = 2;
+    public const byte Version = 3;
 
     private const byte Mark = 0xA7;
 
@@ -26,7 +26,7 @@ internal static class ServiceMemoryFormat
         Put(MemoryMarshal.AsBytes(memory.Minutes.AsSpan()), target, ref at);
         Put(MemoryMarshal.AsBytes(memory.Quarters.AsSpan()), target, ref at);
         Put(MemoryMarshal.AsBytes<double>([memory.First, memory.Last, memory.SessionStart, memory.Gap, memory.GapBefore]), target, ref at);
-        Put(MemoryMarshal.AsBytes<int>([memory.Seen, memory.InSession, memory.LongSeen]), target, ref at);
+        Put(MemoryMarshal.AsBytes<int>([memory.Seen, memory.InSession, memory.LongSeen, memory.Sessions]), target, ref at);
     }
 
     /// <summary>Reads what <see cref="Write"/> wrote; false for anything else: cut short, corrupt or of another version.</summary>
@@ -53,21 +53,21 @@ internal static class ServiceMemoryFormat
         Get(source, MemoryMarshal.AsBytes(memory.Quarters.AsSpan()), ref at);
         Span<double> times = stackalloc double[5];
         Get(source, MemoryMarshal.AsBytes(times), ref at);
-        Span<int> counts = stackalloc int[3];
+        Span<int> counts = stackalloc int[4];
         Get(source, MemoryMarshal.AsBytes(counts), ref at);
         (memory.First, memory.Last, memory.SessionStart, memory.Gap, memory.GapBefore) = (times[0], times[1], times[2], (float)times[3], (float)times[4]);
-        (memory.Seen, memory.InSession, memory.LongSeen) = (counts[0], counts[1], counts[2]);
-        return sound && memory.Seen >= 0 && memory.InSession >= 0 && memory.LongSeen >= 0
+        (memory.Seen, memory.InSession, memory.LongSeen, memory.Sessions) = (counts[0], counts[1], counts[2], counts[3]);
+        return sound && memory.Seen >= 0 && memory.InSession >= 0 && memory.LongSeen >= 0 && memory.Sessions >= 0
             && (memory.Seen == 0 || (double.IsFinite(memory.First) && memory.First <= memory.SessionStart && memory.SessionStart <= memory.Last));
     }
 
     private static float[][] Floats(ServiceMemory m) =>
-        [m.Ends, m.Watched, m.ClassEnds, m.ClassWatched, m.FastEnds, m.FastWatched, m.Long, m.Rates, m.Losses];
+        [m.Ends, m.Watched, m.ClassEnds, m.ClassWatched, m.FastEnds, m.FastWatched, m.Long, m.Rates, m.Means, m.Losses];
 
     private static int Measure()
     {
         var memory = new ServiceMemory();
-        return 2 + Floats(memory).Sum(f => f.Length) * sizeof(float) + (memory.Minutes.Length + memory.Quarters.Length) * sizeof(ulong) + 5 * sizeof(double) + 3 * sizeof(int);
+        return 2 + Floats(memory).Sum(f => f.Length) * sizeof(float) + (memory.Minutes.Length + memory.Quarters.Length) * sizeof(ulong) + 5 * sizeof(double) + 4 * sizeof(int);
     }
 
     private static void Put(ReadOnlySpan<byte> bytes, Span<byte> target, ref int at)

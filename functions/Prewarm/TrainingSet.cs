@@ -80,11 +80,11 @@ internal sealed class TrainingSet
         }
     }
 
-    private static double Learn(HazardNetwork network, (float[] Values, int Slots, float LastWatched, bool Ended, float Weight, int Service) gap, float[] output)
+    private static void Learn(HazardNetwork network, (float[] Values, int Slots, float LastWatched, bool Ended, float Weight, int Service) gap, float[] output)
     {
         var values = gap.Values.AsSpan();
         var stride = HazardNetwork.Padded(gap.Slots);
-        return network.Learn(values, values[stride..], stride, values[^GapFeatures.PerGap..], gap.Slots, gap.LastWatched, gap.Ended, gap.Weight, output);
+        network.Learn(values, values[stride..], stride, values[^GapFeatures.PerGap..], gap.Slots, gap.LastWatched, gap.Ended, gap.Weight, output);
     }
 
     private static double Loss(HazardNetwork network, (float[] Values, int Slots, float LastWatched, bool Ended, float Weight, int Service)[] set)
@@ -98,10 +98,10 @@ internal sealed class TrainingSet
             network.Forecast(values, values[stride..], stride, values[^GapFeatures.PerGap..], gap.Slots, output);
             for (var k = 0; k < gap.Slots; k++)
             {
-                loss += gap.Weight * MathF.Exp(output[k]) * (k == gap.Slots - 1 ? gap.LastWatched : SlotGrid.Widths[k]);
+                loss += gap.Weight * TiltedLoss.Held(output[k]) * (k == gap.Slots - 1 ? gap.LastWatched : SlotGrid.Widths[k]);
             }
 
-            loss -= gap.Ended ? gap.Weight * output[gap.Slots - 1] : 0;
+            loss += gap.Ended ? gap.Weight * TiltedLoss.Missed(output[gap.Slots - 1]) : 0;
             weight += gap.Weight;
         }
 

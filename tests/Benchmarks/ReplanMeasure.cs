@@ -27,7 +27,7 @@ internal static class ReplanMeasure
         var prior = ForecastPrior.Learn([], 16);
         for (var round = 0; round < 3; round++)
         {
-            var clock = Stopwatch.StartNew();
+            var started = TimeProvider.System.GetTimestamp();
             long windows = 0;
             Parallel.For(0, Threads, new ParallelOptions { MaxDegreeOfParallelism = Threads }, thread =>
             {
@@ -43,7 +43,7 @@ internal static class ReplanMeasure
 
                 Interlocked.Add(ref windows, count);
             });
-            var seconds = clock.Elapsed.TotalSeconds;
+            var seconds = TimeProvider.System.GetElapsedTime(started).TotalSeconds;
             var megabytes = Process.GetCurrentProcess().PeakWorkingSet64 / 1048576.0;
             Console.WriteLine($"{Models} models replanned in {seconds:F2} s on {Threads} threads, {windows} windows, {megabytes:F0} MB at most");
             if (round == 2)

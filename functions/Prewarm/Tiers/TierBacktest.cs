@@ -69,8 +69,16 @@ internal static class TierBacktest
         var rates = new float[SlotGrid.Count];
         var order = new ArrivalOrder(services);
         var since = 0;
-        while (order.Next(out var s, out _, out var at))
+        while (order.Next(out var s, out var index, out var at))
         {
+            for (var f = 0; f < folds; f++)
+            {
+                if (f != s % folds)
+                {
+                    forecasts[f].Hear(index == 0 ? double.PositiveInfinity : at - services[s].Arrivals[index - 1], at);
+                }
+            }
+
             forecasts[s % folds].Arrive(s / folds, at, rates);
             foreach (var replay in replays)
             {
