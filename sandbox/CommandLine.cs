@@ -19,6 +19,11 @@ internal static class CommandLine
     private static readonly Option<string?> s_accessKey = new("--access-key") { Description = "Access key of the object store", HelpName = "K" };
     private static readonly Option<string?> s_secretKey = new("--secret-key") { Description = "Secret key of the object store", HelpName = "S" };
     private static readonly Option<string?> s_functions = new("--functions") { Description = "Run this published binary (or functions.dll) instead of the one built along", HelpName = "PATH" };
+    private static readonly Option<string?> s_deploy = new("--deploy")
+    {
+        Description = "Deploy the functions from DIR/knative and DIR/eventing with kubectl: a Knative Service for each role, under its own ServiceAccount's rights",
+        HelpName = "DIR",
+    };
     private static readonly Option<int> s_replicas = new("--replicas") { Description = "Processes of the functions behind one address, 1 to 5", HelpName = "N", DefaultValueFactory = _ => new SandboxOptions().Replicas };
     private static readonly Option<string> s_bucket = new("--bucket") { Description = "The bucket to upload to", HelpName = "NAME", DefaultValueFactory = _ => new SandboxOptions().Bucket };
     private static readonly Option<int> s_nodes = new("--nodes") { Description = "Nodes of the cluster, 1 to 50", HelpName = "N", DefaultValueFactory = _ => new SandboxOptions().Nodes };
@@ -62,7 +67,7 @@ internal static class CommandLine
 
     private static void Shared(Command command)
     {
-        foreach (var option in (Option[])[s_kubeconfig, s_s3, s_accessKey, s_secretKey, s_functions, s_replicas, s_bucket, s_nodes, s_remote, s_zero, s_pod, s_fault])
+        foreach (var option in (Option[])[s_kubeconfig, s_s3, s_accessKey, s_secretKey, s_functions, s_deploy, s_replicas, s_bucket, s_nodes, s_remote, s_zero, s_pod, s_fault])
         {
             command.Options.Add(option);
         }
@@ -73,7 +78,28 @@ internal static class CommandLine
             {
                 result.AddError("--s3 needs --access-key and --secret-key");
             }
+
+            if (result.GetValue(s_deploy) is { } folder)
+            {
+                CheckDeploy(result, folder);
+            }
         });
+    }
+
+    private static void CheckDeploy(CommandResult result, string folder)
+    {
+        foreach (var part in (string[])["knative", "eventing"])
+        {
+            if (!File.Exists(Path.Combine(folder, part, "kustomization.yaml")))
+            {
+                result.AddError($"--deploy is '{folder}', which has no {part}/kustomization.yaml: give the folder of both, such as the checkout's root");
+            }
+        }
+
+        if (result.GetResult(s_replicas) is { Implicit: false } || (result.GetValue(s_fault) ?? []).Any(f => f.StartsWith("functions-kill", StringComparison.Ordinal)))
+        {
+            result.AddError("--deploy runs pods: their number is the manifests', and functions-kill does not reach them; leave out --replicas and --fault functions-kill…");
+        }
     }
 
     private static SandboxOptions Options(ParseResult parsed) => new()
@@ -83,6 +109,7 @@ internal static class CommandLine
         AccessKey = parsed.GetValue(s_accessKey),
         SecretKey = parsed.GetValue(s_secretKey),
         Functions = parsed.GetValue(s_functions),
+        Deploy = parsed.GetValue(s_deploy),
         Replicas = parsed.GetValue(s_replicas),
         Bucket = parsed.GetRequiredValue(s_bucket),
         Nodes = parsed.GetValue(s_nodes),

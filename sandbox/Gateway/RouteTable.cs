@@ -71,8 +71,13 @@ internal sealed class RouteTable(IKubeApi api, string domain, TimeProvider time)
                 continue;
             }
 
-            routes[$"{name}.{ns}.{domain}"] = split;
             routes[$"{name}.{ns}.svc.cluster.local"] = split;
+            if (service.Text("metadata", "labels", "networking.knative.dev/visibility") == "cluster-local")
+            {
+                continue;
+            }
+
+            routes[$"{name}.{ns}.{domain}"] = split;
             foreach (var tagged in traffic.Where(t => t.Text("tag") is not null))
             {
                 routes[$"{tagged.Text("tag")}-{name}.{ns}.{domain}"] = [new(ns, tagged.Text("revisionName")!, 100)];

@@ -11,7 +11,7 @@ namespace Prewarm.Sandbox.Knative;
 /// <param name="Load">Seconds from there until the weights were in memory.</param>
 internal sealed record PodStart(string Namespace, string Revision, string Pod, string Node, double Begin, double Load, long Bytes);
 
-/// <summary>The kubelet of all nodes: runs each predictor pod that is bound to one, in this process.</summary>
+/// <summary>The kubelet of all nodes: runs each revision's pod that is bound to one, a predictor in this process.</summary>
 internal sealed class PodRunner(IKubeApi api, CachedReader reader, RevisionTraffics traffics, KnativeOptions options, TimeProvider time, Action<string> log)
 {
     private static readonly TimeSpan MountRetry = TimeSpan.FromMilliseconds(250);
@@ -161,6 +161,15 @@ internal sealed class PodRunner(IKubeApi api, CachedReader reader, RevisionTraff
 
     private async Task ServeAsync(JsonObject pod, PodStatus status, double begin, CancellationToken cancellationToken)
     {
+        if (options.Containers is { } runtime && await runtime.StartAsync(pod, cancellationToken) is { } container)
+        {
+            await using (container)
+            {
+                await AnswerAsync(pod, status, container.Address, container.Ended, cancellationToken);
+                throw new InvalidOperationException("the container has ended");
+            }
+        }
+
         var (ns, node) = (pod.Namespace(), pod.Text("spec", "nodeName")!);
         var claim = PredictorPod.Claim(pod) ?? throw new InvalidDataException("the sandbox runs predictors whose STORAGE_URI is pvc://CLAIM/PATH");
         var began = time.GetTimestamp();
@@ -169,13 +178,19 @@ internal sealed class PodRunner(IKubeApi api, CachedReader reader, RevisionTraff
         await using var server = await PredictorServer.StartAsync(PredictorPod.ModelName(pod), model, () => Interlocked.Increment(ref _executions), cancellationToken);
         var revision = pod.Text("metadata", "labels", RevisionController.RevisionLabel)!;
         Starts.Enqueue(new(ns, revision, pod.Name(), node, begin, load, model.Bytes));
-        var traffic = traffics.Of(ns, revision);
-        var endpoint = new PodEndpoint(pod.Name(), server.Address);
+        await AnswerAsync(pod, status, server.Address, Task.Delay(Timeout.InfiniteTimeSpan, time, cancellationToken), cancellationToken);
+    }
+
+    /// <summary>Has the pod in rotation until it is deleted or its container ends.</summary>
+    private async Task AnswerAsync(JsonObject pod, PodStatus status, Uri address, Task ended, CancellationToken cancellationToken)
+    {
+        var traffic = traffics.Of(pod.Namespace(), pod.Text("metadata", "labels", RevisionController.RevisionLabel)!);
+        var endpoint = new PodEndpoint(pod.Name(), address);
         traffic.Add(endpoint);
         try
         {
             await status.ReadyAsync(cancellationToken);
-            await Task.Delay(Timeout.InfiniteTimeSpan, time, cancellationToken);
+            await ended.WaitAsync(cancellationToken);
         }
         finally
         {

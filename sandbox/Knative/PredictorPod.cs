@@ -38,7 +38,17 @@ internal static class PredictorPod
             ["automountServiceAccountToken"] = false,
             ["volumes"] = revision.At("spec", "volumes")?.DeepClone() ?? new JsonArray(),
         };
-        if (Claim(revision) is { } claim && containers.Objects().FirstOrDefault() is { } container)
+        if (revision.Text("spec", "serviceAccountName") is { } account)
+        {
+            spec["serviceAccountName"] = account;
+        }
+
+        foreach (var container in containers.Objects())
+        {
+            Complete(container);
+        }
+
+        if (Claim(revision) is { } claim && containers.Objects().FirstOrDefault() is { } first)
         {
             ((JsonArray)spec["volumes"]!).Add((JsonNode)new JsonObject
             {
@@ -51,14 +61,14 @@ internal static class PredictorPod
                 mount["subPath"] = claim.Path;
             }
 
-            var mounts = container["volumeMounts"] as JsonArray;
+            var mounts = first["volumeMounts"] as JsonArray;
             if (mounts is null)
             {
-                container["volumeMounts"] = mounts = [];
+                first["volumeMounts"] = mounts = [];
             }
 
             mounts.Add((JsonNode)mount);
-            if (container["env"].Objects().FirstOrDefault(e => e.Text("name") == "STORAGE_URI") is { } uri)
+            if (first["env"].Objects().FirstOrDefault(e => e.Text("name") == "STORAGE_URI") is { } uri)
             {
                 uri["value"] = MountPath;
             }
@@ -78,5 +88,18 @@ internal static class PredictorPod
             },
             ["spec"] = spec,
         };
+    }
+
+    /// <summary>A Service leaves out what a Pod may not: its container's name, and a probe's port, which is the container's (knative/serving pkg/reconciler/revision/resources/deploy.go).</summary>
+    private static void Complete(JsonObject container)
+    {
+        container["name"] ??= "user-container";
+        foreach (var probe in (string[])["readinessProbe", "livenessProbe"])
+        {
+            if (container.At(probe, "httpGet") is JsonObject get && get["port"] is null)
+            {
+                get["port"] = container["ports"].Objects().FirstOrDefault().Number("containerPort") ?? 8080;
+            }
+        }
     }
 }

@@ -86,12 +86,13 @@ internal sealed class ServiceController(IKubeApi api, string domain, TimeProvide
             ? Json.Condition(before, time, "RoutesReady", "Unknown", "RevisionMissing", $"Configuration \"{service.Name()}\" is waiting for a Revision to become ready.")
             : Json.Condition(before, time, "RoutesReady", "True");
         var worst = configured.Text("status") != "True" ? configured : routed;
-        var host = $"{service.Name()}.{service.Namespace()}.{domain}";
+        var inside = $"http://{service.Name()}.{service.Namespace()}.svc.cluster.local";
+        var local = service.Text("metadata", "labels", "networking.knative.dev/visibility") == "cluster-local";
         return api.SetStatusAsync(Kinds.Services, service, new()
         {
             ["observedGeneration"] = service.At("metadata", "generation")?.DeepClone(),
-            ["url"] = $"http://{host}",
-            ["address"] = new JsonObject { ["url"] = $"http://{service.Name()}.{service.Namespace()}.svc.cluster.local" },
+            ["url"] = local ? inside : $"http://{service.Name()}.{service.Namespace()}.{domain}",
+            ["address"] = new JsonObject { ["url"] = inside },
             ["latestCreatedRevisionName"] = created?.Name(),
             ["latestReadyRevisionName"] = ready,
             ["traffic"] = traffic ?? [],
@@ -106,7 +107,14 @@ internal sealed class ServiceController(IKubeApi api, string domain, TimeProvide
     private JsonArray? Traffic(JsonObject service, string? ready)
     {
         var resolved = new JsonArray();
-        foreach (var target in service.At("spec", "traffic").Objects())
+        var wanted = service.At("spec", "traffic").Objects().ToArray();
+        if (wanted.Length == 0)
+        {
+            // knative/serving pkg/apis/serving/v1/service_defaults.go: everything to the latest ready revision.
+            wanted = [new JsonObject { ["percent"] = 100 }];
+        }
+
+        foreach (var target in wanted)
         {
             var latest = target.Text("revisionName") is null;
             if ((latest ? ready : target.Text("revisionName")) is not { } revision)
@@ -124,7 +132,7 @@ internal sealed class ServiceController(IKubeApi api, string domain, TimeProvide
             resolved.Add((JsonNode)entry);
         }
 
-        return resolved.Count == 0 ? null : resolved;
+        return resolved;
     }
 
     private static JsonObject? Condition(JsonObject? revision) => revision.At("status", "conditions").Objects().FirstOrDefault(c => c.Text("type") == "Ready");

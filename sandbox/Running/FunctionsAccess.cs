@@ -1,7 +1,4 @@
-using System.Net.Http.Json;
-using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
-using k8s;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Sandbox.Cluster;
 
@@ -15,7 +12,7 @@ internal static class FunctionsAccess
     private static readonly string[] s_read = ["get", "list", "watch"];
     private static readonly string[] s_write = ["get", "list", "watch", "create", "update", "patch", "delete"];
 
-    public static async Task<string> WriteKubeconfigAsync(IKubeApi api, HttpClient http, string adminKubeconfig, string file, CancellationToken cancellationToken)
+    public static async Task<string> WriteKubeconfigAsync(IKubeApi api, AccountAccess access, string file, CancellationToken cancellationToken)
     {
         await api.EnsureAsync(Kinds.Namespaces, new() { ["metadata"] = new JsonObject { ["name"] = Namespace } }, cancellationToken);
         await api.EnsureAsync(Kinds.ServiceAccounts, new() { ["metadata"] = new JsonObject { ["name"] = Name, ["namespace"] = Namespace } }, cancellationToken);
@@ -27,41 +24,7 @@ internal static class FunctionsAccess
             ["roleRef"] = new JsonObject { ["apiGroup"] = "rbac.authorization.k8s.io", ["kind"] = "ClusterRole", ["name"] = Name },
             ["subjects"] = Json.Array([new JsonObject { ["kind"] = "ServiceAccount", ["name"] = Name, ["namespace"] = Namespace }]),
         }, cancellationToken);
-        var configuration = KubernetesClientConfiguration.BuildConfigFromConfigFile(new FileInfo(adminKubeconfig));
-        var authority = string.Concat(configuration.SslCaCerts?.Select(c => c.ExportCertificatePem() + "\n") ?? []);
-        await File.WriteAllTextAsync(file, $"""
-            apiVersion: v1
-            kind: Config
-            current-context: functions
-            clusters:
-            - name: cluster
-              cluster:
-                server: {configuration.Host}
-                certificate-authority-data: {Convert.ToBase64String(System.Text.Encoding.ASCII.GetBytes(authority))}
-            users:
-            - name: functions
-              user:
-                token: {await TokenAsync(http, cancellationToken)}
-            contexts:
-            - name: functions
-              context:
-                cluster: cluster
-                user: functions
-            """ + "\n", cancellationToken);
-        return file;
-    }
-
-    private static async Task<string> TokenAsync(HttpClient http, CancellationToken cancellationToken)
-    {
-        using var content = JsonContent.Create(new JsonObject
-        {
-            ["apiVersion"] = "authentication.k8s.io/v1",
-            ["kind"] = "TokenRequest",
-            ["spec"] = new JsonObject { ["audiences"] = new JsonArray(), ["expirationSeconds"] = 86_400 },
-        });
-        using var answer = await http.PostAsync(new Uri($"api/v1/namespaces/{Namespace}/serviceaccounts/{Name}/token", UriKind.Relative), content, cancellationToken);
-        var body = JsonNode.Parse(await answer.Content.ReadAsStringAsync(cancellationToken));
-        return body.Text("status", "token") ?? throw new InvalidOperationException($"the API server gives no token for ServiceAccount {Namespace}/{Name}: {body?.ToJsonString()}");
+        return await access.WriteKubeconfigAsync(Namespace, Name, file, cancellationToken);
     }
 
     private static JsonArray Rules()

@@ -1,11 +1,12 @@
 using System.Diagnostics;
 using System.Net;
 using System.Runtime.InteropServices;
+using Prewarm.Sandbox.Knative;
 
 namespace Prewarm.Sandbox.Running;
 
 /// <summary>The product, as a process of its own: the same binary that a Knative Service runs.</summary>
-internal sealed class FunctionsProcess : IAsyncDisposable
+internal sealed class FunctionsProcess : IRunningContainer
 {
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(40);
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(10);

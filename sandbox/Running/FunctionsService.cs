@@ -1,7 +1,7 @@
 namespace Prewarm.Sandbox.Running;
 
 /// <summary>The functions at one address, in one process or in several.</summary>
-internal sealed class FunctionsService : IAsyncDisposable
+internal sealed class FunctionsService : IFunctions
 {
     private readonly IReadOnlyList<FunctionsKeeper> _replicas;
     private readonly ReplicaBalancer? _balancer;
@@ -9,12 +9,19 @@ internal sealed class FunctionsService : IAsyncDisposable
     private FunctionsService(IReadOnlyList<FunctionsKeeper> replicas, ReplicaBalancer? balancer) => (_replicas, _balancer) = (replicas, balancer);
 
     /// <summary>Where all requests go: the one process itself, or what stands before several.</summary>
-    public Uri Address => _balancer?.Address ?? _replicas[0].Address;
+    private Uri Address => _balancer?.Address ?? _replicas[0].Address;
+
+    public Uri Relay => Address;
+
+    public Uri Uploads => Address;
+
+    public Uri Operate => Address;
+
+    public Uri Line => Address;
 
     /// <summary>The first replica's process.</summary>
-    public int Id => _replicas[0].Id;
+    public int? Id => _replicas[0].Id;
 
-    /// <summary>How often a process had to be started again.</summary>
     public int Restarts => _replicas.Sum(r => r.Restarts);
 
     /// <param name="replicas">Processes, each with every function.</param>
@@ -39,7 +46,6 @@ internal sealed class FunctionsService : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends every process at once (SIGKILL); they are started again.</summary>
     public void Kill()
     {
         foreach (var replica in _replicas)

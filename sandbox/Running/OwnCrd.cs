@@ -11,20 +11,25 @@ internal static class OwnCrd
 {
     public static async Task EnsureAsync(IKubeApi api, CancellationToken cancellationToken)
     {
-        using var reader = new StreamReader(typeof(OwnCrd).Assembly.GetManifestResourceStream("Crds/cachedmodel-crd.yaml")!);
-        foreach (var crd in Yaml.Documents(await reader.ReadToEndAsync(cancellationToken)))
+        await EnsureAllAsync(api, "Crds/cachedmodel-crd.yaml", static _ => true, cancellationToken);
+        while (!await ServedAsync(api, cancellationToken))
         {
-            var name = crd.Name();
-            if (await api.GetAsync(Kinds.Crds, null, name, cancellationToken) is null)
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, cancellationToken);
+        }
+    }
+
+    /// <summary>Creates those CRDs of a file that are not there.</summary>
+    /// <param name="resource">The name of one that this program carries.</param>
+    public static async Task EnsureAllAsync(IKubeApi api, string resource, Func<JsonObject, bool> wanted, CancellationToken cancellationToken)
+    {
+        using var reader = new StreamReader(typeof(OwnCrd).Assembly.GetManifestResourceStream(resource)!);
+        foreach (var crd in Yaml.Documents(await reader.ReadToEndAsync(cancellationToken)).Where(wanted))
+        {
+            if (await api.GetAsync(Kinds.Crds, null, crd.Name(), cancellationToken) is null)
             {
                 // Not applied: a server that is older than CEL refuses to apply a field it does not know, and ignores it in what is created.
                 await api.CreateAsync(Kinds.Crds, null, crd, cancellationToken);
             }
-        }
-
-        while (!await ServedAsync(api, cancellationToken))
-        {
-            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, cancellationToken);
         }
     }
 

@@ -16,6 +16,9 @@ internal sealed record SandboxOptions
     /// <summary>A published binary (or functions.dll) instead of the one that was built along.</summary>
     public string? Functions { get; init; }
 
+    /// <summary>The folder of <c>knative</c> and <c>eventing</c> to deploy the functions from; null runs all functions in one process.</summary>
+    public string? Deploy { get; init; }
+
     /// <summary>Processes of the functions, each with all of them.</summary>
     public int Replicas { get; init; } = 1;
 

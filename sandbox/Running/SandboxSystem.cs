@@ -14,6 +14,7 @@ namespace Prewarm.Sandbox.Running;
 internal sealed class SandboxSystem : IAsyncDisposable
 {
     private readonly Stack<IAsyncDisposable> _parts = new();
+    private FunctionsContainers? _containers;
 
     private SandboxSystem(string root) => Root = root;
 
@@ -28,14 +29,14 @@ internal sealed class SandboxSystem : IAsyncDisposable
 
     public MiniCluster Cluster { get; private set; } = null!;
 
-    public FunctionsService Functions { get; private set; } = null!;
+    public IFunctions Functions { get; private set; } = null!;
 
     public string Bucket { get; private init; } = "";
 
     public string EventToken { get; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
 
     /// <summary>Where OSS events are posted, with the token that lets them in.</summary>
-    public Uri OssEvents => new(Functions.Address, $"/events/oss?token={EventToken}");
+    public Uri OssEvents => new(Functions.Uploads, $"/events/oss?token={EventToken}");
 
     /// <param name="say">Told what is being started.</param>
     public static async Task<SandboxSystem> StartAsync(SandboxOptions options, Action<string> say, CancellationToken cancellationToken)
@@ -65,7 +66,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
             ["bucket"] = Bucket,
         },
         ["gateway"] = Cluster.Gateway.Address.ToString().TrimEnd('/'),
-        ["relay"] = Functions.Address.ToString().TrimEnd('/'),
+        ["relay"] = Functions.Relay.ToString().TrimEnd('/'),
         ["events"] = new JsonObject { ["oss"] = OssEvents.ToString() },
         ["functionsPid"] = Functions.Id,
     }.ToJsonString(new JsonSerializerOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
@@ -86,6 +87,9 @@ internal sealed class SandboxSystem : IAsyncDisposable
             // A reader still has a file open: the folder is temporary anyway.
         }
     }
+
+    /// <summary>Events that a broker gave up; only where the functions are deployed.</summary>
+    public int? DeadLetters => _containers?.DeadLetters;
 
     private async Task StartPartsAsync(SandboxOptions options, Action<string> say, CancellationToken cancellationToken)
     {
@@ -122,6 +126,8 @@ internal sealed class SandboxSystem : IAsyncDisposable
         Store = options.S3 is null ? Keep(await ObjectStore.ObjectStore.StartAsync(store, cancellationToken)) : Keep(await StoreLink.StartAsync(options.S3, store, cancellationToken));
 
         say($"cluster of {options.Nodes.ToString(CultureInfo.InvariantCulture)} nodes: Fluid, KServe, Knative, gateway");
+        var access = new AccountAccess(http, Kubeconfig);
+        _containers = options.Deploy is null ? null : new(api, access, options.Functions, Store.Endpoint, Root, time);
         var remote = new RemoteStore(api, Store.Endpoint, Store.AccessKeyId, Store.AccessKeySecret);
         _parts.Push(new Closing(remote));
         Cluster = Keep(await MiniCluster.StartAsync(api, remote, new()
@@ -131,43 +137,64 @@ internal sealed class SandboxSystem : IAsyncDisposable
             BareApiServer = options.Kubeconfig is not null,
             Faults = faults.Mesh,
             Log = log.Write,
-            Knative = new() { ScaleToZero = TimeSpan.FromSeconds(options.ScaleToZero), PodStart = TimeSpan.FromSeconds(options.PodStart), CrashBackoff = TimeSpan.FromSeconds(2) },
+            Knative = new() { ScaleToZero = TimeSpan.FromSeconds(options.ScaleToZero), PodStart = TimeSpan.FromSeconds(options.PodStart), CrashBackoff = TimeSpan.FromSeconds(2), Containers = _containers },
         }, cancellationToken));
 
         say("eventing: broker, triggers, sources");
-        var eventing = Keep(new EventingControllers(api, static (_, _) => null, time, new() { Faults = faults.Events, Log = log.Write }));
+        var kubectl = new KubectlProgram(Kubeconfig);
+        var deployed = options.Deploy is null ? null : Keep(await DeployedFunctions.StartAsync(kubectl, options.Deploy, EventToken, Cluster.Gateway.Address, cancellationToken));
+        var eventing = Keep(new EventingControllers(api, (ns, name) => deployed?.Resolve(ns, name), time, new() { Faults = faults.Events, Log = log.Write }));
         await eventing.StartAsync(cancellationToken);
 
-        say("functions");
-        var account = await FunctionsAccess.WriteKubeconfigAsync(api, http, Kubeconfig, Path.Combine(Root, "functions.kubeconfig"), cancellationToken);
-        Functions = Keep(await FunctionsService.StartAsync(options.Replicas, options.Functions, new Dictionary<string, string>
+        var sink = eventing.IngressOf(FunctionsAccess.Namespace, PrewarmEventing.Broker).ToString();
+        if (deployed is not null)
+        {
+            say($"functions: kubectl apply -k {options.Deploy}/knative, -k {options.Deploy}/eventing");
+            Functions = deployed;
+            var settings = new JsonObject { ["gateway"] = Cluster.Gateway.Address.ToString(), ["sink"] = sink };
+            await deployed.DeployAsync(api, kubectl, options.Kubeconfig is null, settings, EventToken, cancellationToken);
+        }
+        else
+        {
+            say("functions");
+            Functions = Keep(await StartFunctionsAsync(options, access, faults, sink, log, cancellationToken));
+        }
+
+        Store.EventToken = EventToken;
+        Store.EventSink = new(Functions.Uploads, "/events/oss");
+    }
+
+    /// <summary>Every function in each process, under one account, and the events that lead there.</summary>
+    private async Task<FunctionsService> StartFunctionsAsync(SandboxOptions options, AccountAccess access, SandboxFaults faults, string sink, SandboxLog log, CancellationToken cancellationToken)
+    {
+        var account = await FunctionsAccess.WriteKubeconfigAsync(Api, access, Path.Combine(Root, "functions.kubeconfig"), cancellationToken);
+        var functions = await FunctionsService.StartAsync(options.Replicas, options.Functions, new Dictionary<string, string>
         {
             ["KUBECONFIG"] = account,
             ["Host__Address"] = "127.0.0.1",
             ["Events__Token"] = EventToken,
-            ["K_SINK"] = eventing.IngressOf(FunctionsAccess.Namespace, PrewarmEventing.Broker).ToString(),
+            ["K_SINK"] = sink,
             ["Gateway__Address"] = Cluster.Gateway.Address.ToString(),
             ["ObjectStore__Endpoint"] = Store.Endpoint.ToString(),
             ["Logging__Json"] = "false",
-        }, Root, faults.KillFunctions, log.Write, time, cancellationToken));
+        }, Root, faults.KillFunctions, log.Write, TimeProvider.System, cancellationToken);
         if (faults.KillAfterWrite > 0)
         {
             faults.Api.AfterWrite = write =>
             {
                 if (write % faults.KillAfterWrite == 0)
                 {
-                    Functions.Kill();
+                    functions.Kill();
                 }
             };
         }
 
-        foreach (var (type, obj) in new PrewarmEventing { Namespace = FunctionsAccess.Namespace, Functions = Functions.Address, Token = EventToken, SweepSeconds = faults.SweepSeconds }.Objects())
+        foreach (var (type, obj) in new PrewarmEventing { Namespace = FunctionsAccess.Namespace, Functions = functions.Line, Token = EventToken, SweepSeconds = faults.SweepSeconds }.Objects())
         {
-            await api.ApplyAsync(type, type.Namespaced ? obj.Namespace() : null, obj.Name(), obj, "sandbox", true, null, cancellationToken);
+            await Api.ApplyAsync(type, type.Namespaced ? obj.Namespace() : null, obj.Name(), obj, "sandbox", true, null, cancellationToken);
         }
 
-        Store.EventToken = EventToken;
-        Store.EventSink = new(Functions.Address, "/events/oss");
+        return functions;
     }
 
     private T Keep<T>(T part) where T : IAsyncDisposable

@@ -24,11 +24,11 @@ internal static class UpCommand
 
         kubectl      export KUBECONFIG={system.Kubeconfig}
                      kubectl get cachedmodels,dataset,jindoruntime,dataload,inferenceservice -A
-        predictions  {system.Functions.Address}v1/models   (the relay; POST /v1/models/NAME:predict)
-        metrics      {system.Functions.Address}metrics
-        model API    {system.Functions.Address}api/models
+        predictions  {system.Functions.Relay}v1/models   (the relay; POST /v1/models/NAME:predict)
+        metrics      {system.Functions.Line}metrics
+        model API    {system.Functions.Operate}api/models
         gateway      {system.Cluster.Gateway.Address}   (the mesh; Host: NAME.NAMESPACE.example.com)
         object store {system.Store.Endpoint}   bucket {system.Bucket}, key {system.Store.AccessKeyId}, secret {system.Store.AccessKeySecret}
-        logs         {Path.Combine(system.Root, "functions.log")}
+        logs         {system.Root}/*.log
         """;
 }

@@ -14,7 +14,7 @@ internal sealed class TutorialStory(SandboxSystem system, StoryScreen screen, St
     private static readonly TimeSpan s_poll = TimeSpan.FromMilliseconds(50);
     private readonly TimeProvider _time = TimeProvider.System;
     private readonly ObjectTally _tally = new(system.Api, Ns);
-    private readonly Predictions _predictions = new(system.Functions.Address, TutorialObjects.ModelName, Killed(options));
+    private readonly Predictions _predictions = new(system.Functions.Relay, TutorialObjects.ModelName, Killed(options));
     private readonly string _models = Path.Combine(system.Root, "models");
     private readonly Dictionary<string, long> _bytes = [];
     private string _v1 = "", _v2 = "";
@@ -42,6 +42,11 @@ internal sealed class TutorialStory(SandboxSystem system, StoryScreen screen, St
         await StepAsync("v4 with a failing golden prediction takes no traffic", ct => RefusedAsync("v4", "a wrong golden answer", ct), cancellationToken);
         await StepAsync("one DataLoad was made for each version", OneLoadAsync, cancellationToken);
         await StepAsync("the CachedModel is deleted and nothing is left", DeleteAsync, cancellationToken);
+        if (system.DeadLetters is not null)
+        {
+            await StepAsync("no event was given up", _ => Task.FromResult(system.DeadLetters is 0 ? "the dead letters are empty" : throw new InvalidOperationException($"{system.DeadLetters} events ended in the dead letters")), cancellationToken);
+        }
+
         report.Timings["the whole story"] = _time.GetElapsedTime(began).TotalSeconds;
         foreach (var obj in _tally.Objects)
         {
@@ -153,8 +158,8 @@ internal sealed class TutorialStory(SandboxSystem system, StoryScreen screen, St
         var (seconds, bytes, start) = await StartAsync(cancellationToken);
         (report.Timings["start from the warm cache: first answer"], report.WarmBytes) = (seconds, bytes);
         report.Timings["start from the warm cache: weights"] = start.Load;
-        // Functions that start anew read the upload's small documents again, beside the pod, which reads nothing.
-        var documents = Killed(options)
+        // Functions that start anew, after a kill or from zero, read the upload's small documents again, beside the pod, which reads nothing.
+        var documents = Killed(options) || options.Deploy is not null
             ? TutorialModel.Files(Folder("v1")).Where(f => f.Name.EndsWith(".index.json", StringComparison.Ordinal) || f.Name == "golden.jsonl").Sum(f => f.Length) * (1 + system.Functions.Restarts - restarts)
             : 0;
         return bytes <= documents ? $"{bytes} bytes from the store; \"{_v1[..60]}…\"" : throw new InvalidOperationException($"the start read {bytes} bytes from the store");

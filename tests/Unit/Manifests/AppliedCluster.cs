@@ -21,7 +21,7 @@ public sealed class AppliedCluster : IAsyncLifetime
     {
         await _world.StartAsync();
         _kubeconfig = _world.Server.WriteKubeconfig(Path.Combine(_world.Folder, "admin"));
-        _world.Server.RegisterCrd(ManifestFolder.Read("tests/Unit/Manifests/slim-crds.yaml"));
+        _world.Server.RegisterCrd(ManifestFolder.Read("sandbox/Running/neighbour-crds.yaml"));
         if (Kubectl.Program is not null)
         {
             await RunAsync("apply", "-k", "knative");

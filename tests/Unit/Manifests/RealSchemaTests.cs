@@ -9,7 +9,7 @@ namespace Prewarm.Tests.Unit.Manifests;
 /// <summary>Every object against the CRD of the project that owns its kind, where the shared folder with them is there.</summary>
 public sealed partial class RealSchemaTests
 {
-    // No CRD of theirs is at hand: checked against slim ones of our own (slim-crds.yaml), or built into Kubernetes.
+    // No CRD of theirs is at hand: checked against slim ones of our own (neighbour-crds.yaml), or built into Kubernetes.
     private static readonly string[] s_unchecked =
     [
         "AuthorizationPolicy", "ClusterRole", "ClusterRoleBinding", "ConfigMap", "CustomResourceDefinition", "KafkaSink", "KafkaSource", "Namespace", "PeerAuthentication",
