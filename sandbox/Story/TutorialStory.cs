@@ -44,7 +44,8 @@ internal sealed class TutorialStory(SandboxSystem system, StoryScreen screen, St
         await StepAsync("the CachedModel is deleted and nothing is left", DeleteAsync, cancellationToken);
         if (system.DeadLetters is not null)
         {
-            await StepAsync("no event was given up", _ => Task.FromResult(system.DeadLetters is 0 ? "the dead letters are empty" : throw new InvalidOperationException($"{system.DeadLetters} events ended in the dead letters")), cancellationToken);
+            await StepAsync("no event was given up", _ => DeployedChecks.NothingGivenUpAsync(system), cancellationToken);
+            await StepAsync("no role was refused anything", _ => DeployedChecks.NothingRefusedAsync(system), cancellationToken);
         }
 
         report.Timings["the whole story"] = _time.GetElapsedTime(began).TotalSeconds;

@@ -46,7 +46,7 @@ public sealed class ServingWorld : IAsyncDisposable
         return new(http);
     }
 
-    internal async Task StartAsync(double scaleToZero = 3600, TimeSpan? look = null)
+    internal async Task StartAsync(double scaleToZero = 3600, TimeSpan? look = null, IContainerRuntime? containers = null)
     {
         await _world.StartAsync();
         _store = await Store.StartAsync(new() { Bucket = Bucket }, Deadline);
@@ -62,7 +62,7 @@ public sealed class ServingWorld : IAsyncDisposable
             Root = _root,
             Nodes = 2,
             Faults = Faults,
-            Knative = new() { PodStart = TimeSpan.FromMilliseconds(10), ScaleToZero = TimeSpan.FromSeconds(scaleToZero), CrashBackoff = TimeSpan.FromMinutes(1), Look = look ?? new KnativeOptions().Look },
+            Knative = new() { PodStart = TimeSpan.FromMilliseconds(10), ScaleToZero = TimeSpan.FromSeconds(scaleToZero), CrashBackoff = TimeSpan.FromMinutes(1), Look = look ?? new KnativeOptions().Look, Containers = containers },
         }, Deadline);
         foreach (var name in (string[])["good", "bad"])
         {
