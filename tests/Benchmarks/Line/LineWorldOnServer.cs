@@ -42,7 +42,7 @@ internal sealed class LineWorldOnServer : IAsyncDisposable
         var http = KubeApiFactory.CreateHttpClient(admin);
         world._api = new(http);
         await OwnCrd.EnsureAsync(world._api, cancellationToken);
-        world._account = await FunctionsAccess.WriteKubeconfigAsync(world._api, http, admin, Path.Combine(world._root, "functions.kubeconfig"), cancellationToken);
+        world._account = await FunctionsAccess.WriteKubeconfigAsync(world._api, new AccountAccess(http, admin), Path.Combine(world._root, "functions.kubeconfig"), cancellationToken);
         world._store = await ObjectStore.StartAsync(new() { Bucket = Bucket }, cancellationToken);
         world._s3 = new(new BasicAWSCredentials(world._store.AccessKeyId, world._store.AccessKeySecret), new AmazonS3Config
         {

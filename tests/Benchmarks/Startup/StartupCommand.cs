@@ -111,7 +111,7 @@ internal static class StartupCommand
         using var http = KubeApiFactory.CreateHttpClient(admin);
         using var api = new KubeApi(http);
         await OwnCrd.EnsureAsync(api, cancellationToken);
-        var file = await FunctionsAccess.WriteKubeconfigAsync(api, http, admin, Path.Combine(work, "functions.kubeconfig"), cancellationToken);
+        var file = await FunctionsAccess.WriteKubeconfigAsync(api, new AccountAccess(http, admin), Path.Combine(work, "functions.kubeconfig"), cancellationToken);
         var text = await File.ReadAllTextAsync(file, cancellationToken);
         await File.WriteAllTextAsync(Path.Combine(work, "away.kubeconfig"), text.Replace($":{server.Address.Port}", ":9", StringComparison.Ordinal), cancellationToken);
         return file;

@@ -86,7 +86,9 @@ internal sealed class ScaleWorld : IAsyncDisposable
                 ["namespace"] = Ns,
                 ["labels"] = new JsonObject
                 {
-                    [ScaleKinds.ServiceLabel] = name, [ScaleKinds.RevisionLabel] = Revision(name), [ScaleKinds.GenerationLabel] = "1",
+                    [ScaleKinds.ServiceLabel] = name,
+                    [ScaleKinds.RevisionLabel] = Revision(name),
+                    [ScaleKinds.GenerationLabel] = "1",
                 },
                 ["annotations"] = new JsonObject { [Ownership.DigestAnnotation] = Digest },
             },
