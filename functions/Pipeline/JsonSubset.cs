@@ -9,26 +9,48 @@ namespace Prewarm.Functions.Pipeline;
 internal static class JsonSubset
 {
     public static bool Covers<T>(T observed, T desired, JsonTypeInfo<T> json) =>
-        Covers(JsonSerializer.SerializeToNode(observed, json), JsonSerializer.SerializeToNode(desired, json));
+        Covers(JsonSerializer.SerializeToElement(observed, json), JsonSerializer.SerializeToElement(desired, json));
 
-    public static bool Covers(JsonNode? observed, JsonNode? desired) => (observed, desired) switch
+    public static bool Covers(JsonNode? observed, JsonNode? desired) => Covers(JsonElement.Parse(observed?.ToJsonString() ?? "null"), JsonElement.Parse(desired?.ToJsonString() ?? "null"));
+
+    /// <param name="observed">Undefined (the default): it is not there.</param>
+    public static bool Covers(JsonElement observed, JsonElement desired)
     {
-        (_, null) => true,
-        (JsonObject o, JsonObject d) => d.All(p => Covers(p.Key, o[p.Key], p.Value)),
-        (JsonArray o, JsonArray d) => o.Count == d.Count && o.Zip(d).All(p => Covers(p.First, p.Second)),
-        (JsonValue o, JsonValue d) => JsonNode.DeepEquals(o, d),
-        _ => false,
-    };
+        switch (desired.ValueKind)
+        {
+            case JsonValueKind.Null or JsonValueKind.Undefined:
+                return true;
+            case JsonValueKind.Object when observed.ValueKind == JsonValueKind.Object:
+                foreach (var property in desired.EnumerateObject())
+                {
+                    if (!Covers(property.Name, Of(observed, property.Name), property.Value))
+                    {
+                        return false;
+                    }
+                }
 
-    private static bool Covers(string name, JsonNode? observed, JsonNode? desired) => (name, observed, desired) switch
+                return true;
+            case JsonValueKind.Array when observed.ValueKind == JsonValueKind.Array && observed.GetArrayLength() == desired.GetArrayLength():
+                return observed.EnumerateArray().Zip(desired.EnumerateArray()).All(p => Covers(p.First, p.Second));
+            case JsonValueKind.Object or JsonValueKind.Array:
+                return false;
+            default:
+                return observed.ValueKind != JsonValueKind.Undefined && JsonElement.DeepEquals(observed, desired);
+        }
+    }
+
+    private static bool Covers(string name, JsonElement observed, JsonElement desired) => (name, observed.ValueKind, desired.ValueKind) switch
     {
         // A map by uid (meta/v1): Fluid makes a Dataset the owner of its DataLoads, beside us.
-        ("ownerReferences", JsonArray o, JsonArray d) => d.All(item => o.Any(other => (string?)other?["uid"] == (string?)item?["uid"] && Covers(other, item))),
+        ("ownerReferences", JsonValueKind.Array, JsonValueKind.Array) =>
+            desired.EnumerateArray().All(item => observed.EnumerateArray().Any(other => Of(other, "uid").ToString() == Of(item, "uid").ToString() && Covers(other, item))),
         // KServe's webhook writes quantities in its own words: 1 as "1", 0.5 as 500m.
-        ("limits" or "requests", JsonObject o, JsonObject d) => d.All(p => SameQuantity(o[p.Key], p.Value)),
+        ("limits" or "requests", JsonValueKind.Object, JsonValueKind.Object) => desired.EnumerateObject().All(p => SameQuantity(Of(observed, p.Name), p.Value)),
         _ => Covers(observed, desired),
     };
 
-    private static bool SameQuantity(JsonNode? observed, JsonNode? desired) =>
-        Covers(observed, desired) || (Quantity.Parse(observed?.ToString()) is { } value && value == Quantity.Parse(desired?.ToString()));
+    private static bool SameQuantity(JsonElement observed, JsonElement desired) =>
+        Covers(observed, desired) || (Quantity.Parse(observed.ToString()) is { } value && value == Quantity.Parse(desired.ToString()));
+
+    private static JsonElement Of(JsonElement observed, string name) => observed.ValueKind == JsonValueKind.Object && observed.TryGetProperty(name, out var value) ? value : default;
 }

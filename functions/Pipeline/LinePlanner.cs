@@ -23,6 +23,12 @@ internal static class LinePlanner
     public static LinePlan Settle(Observed observed, DateTimeOffset now)
     {
         var plan = Plan(observed, now);
+        if (Same(plan.Status, observed.Model.Status))
+        {
+            // Planning once more would start from the very same: what nearly every look finds.
+            return plan;
+        }
+
         for (var step = 1; step < MaxSteps; step++)
         {
             var model = observed.Model;
@@ -39,7 +45,11 @@ internal static class LinePlanner
     }
 
     /// <summary>Whether two statuses say the same.</summary>
-    public static bool Same(CachedModelStatus? a, CachedModelStatus? b) => JsonNode.DeepEquals(Node(a), Node(b));
+    public static bool Same(CachedModelStatus? a, CachedModelStatus? b)
+    {
+        var (one, other) = (Bytes(a), Bytes(b));
+        return one.AsSpan().SequenceEqual(other) || JsonNode.DeepEquals(JsonNode.Parse(one), JsonNode.Parse(other));
+    }
 
     public static LinePlan Plan(Observed observed, DateTimeOffset now)
     {
@@ -182,6 +192,6 @@ internal static class LinePlanner
         return status;
     }
 
-    private static JsonNode? Node(CachedModelStatus? status) =>
-        JsonSerializer.SerializeToNode(new CachedModel { Status = status }, CatalogKinds.CachedModels.Json);
+    private static byte[] Bytes(CachedModelStatus? status) =>
+        JsonSerializer.SerializeToUtf8Bytes(new CachedModel { Status = status }, CatalogKinds.CachedModels.Json);
 }

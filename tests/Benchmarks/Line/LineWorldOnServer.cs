@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json.Nodes;
 using Amazon.Runtime;
@@ -22,6 +23,9 @@ internal sealed class LineWorldOnServer : IAsyncDisposable
     /// <summary>The first sends the markers' events, the others the files'.</summary>
     private const int Posters = 60;
     private static readonly string[] Files = ["config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "tokenizer.json"];
+
+    /// <summary>By key: an event about an object that a look has listed asks for no other look.</summary>
+    private readonly ConcurrentDictionary<string, string> _etags = new();
     private readonly string _root = Directory.CreateTempSubdirectory("prewarm-line-").FullName;
     private ApiServer _server = null!;
     private ObjectStore _store = null!;
@@ -174,8 +178,8 @@ internal sealed class LineWorldOnServer : IAsyncDisposable
 
     private static string Marker(string model) => $"models/{model}/v1/_SUCCESS";
 
-    private static void Tell(EventPoster poster, string key) => poster.Post("PutObject", Bucket, key, 10, "0123456789ABCDEF0123456789ABCDEF", "application/octet-stream", null);
+    private void Tell(EventPoster poster, string key) => poster.Post("PutObject", Bucket, key, 10, _etags[key], "application/octet-stream", null);
 
-    private Task PutAsync(string key, string content, CancellationToken cancellationToken) =>
-        _s3.PutObjectAsync(new() { BucketName = Bucket, Key = key, ContentBody = content, UseChunkEncoding = false }, cancellationToken);
+    private async Task PutAsync(string key, string content, CancellationToken cancellationToken) =>
+        _etags[key] = (await _s3.PutObjectAsync(new() { BucketName = Bucket, Key = key, ContentBody = content, UseChunkEncoding = false }, cancellationToken)).ETag.Trim('"');
 }
