@@ -10,7 +10,7 @@ internal static class BacktestTable
     {
         var tiers = scores.Any(s => s.Tiers is not null);
         var text = new StringBuilder("policy,setting,services,arrivals,cold,cold_p75_percent,cold_excluding_first,idle_seconds");
-        text.Append(tiers ? ",wait_p50,wait_p95,wait_p99,pod_hours,cache_gb_hours,remote_gb,cost,wait_seconds,prefetches\n" : "\n");
+        text.Append(tiers ? ",wait_p50,wait_p95,wait_p99,pod_hours,cache_gb_hours,remote_gb,cost,wait_seconds,prefetches\n" : ",regret_percent,regret,regret_worst\n");
         foreach (var s in scores)
         {
             text.Append(CultureInfo.InvariantCulture, $"{s.Policy},{s.Setting},{s.Services},{s.Arrivals},{s.Cold},");
@@ -21,11 +21,20 @@ internal static class BacktestTable
                 text.Append(CultureInfo.InvariantCulture, $",{t.Quantile(0.5):F3},{t.Quantile(0.95):F3},{t.Quantile(0.99):F3},{t.PodHours:F3},{t.CacheGbHours:F3},{t.RemoteGb:F1},{t.Cost:F3},{t.WaitSeconds:F1},{t.Prefetches}");
             }
 
+            else if (!tiers)
+            {
+                text.Append(Against(s, scores) is { } r ? string.Create(CultureInfo.InvariantCulture, $",{r.Percent:F3},{r.Total:F2},{r.Worst:F2}") : ",,,");
+            }
+
             text.Append('\n');
         }
 
         return text.ToString();
     }
+
+    // Rows with a patience only.
+    private static Regret? Against(PolicyScore row, IReadOnlyList<PolicyScore> scores) =>
+        row.Policy is "learned" or "unguarded" ? Regret.Of(row, double.Parse(row.Setting, CultureInfo.InvariantCulture), scores) : null;
 
     /// <summary>The forecast's front against the keep-alives' and the hybrid histograms', with intervals over services.</summary>
     public static string Fronts(IReadOnlyList<PolicyScore> scores, int draws)
@@ -70,11 +79,12 @@ internal static class BacktestTable
         var ten = scores.FirstOrDefault(s => s.Policy == "fixed-600");
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"{scores[0].Services} services, {scores[0].Arrivals} arrivals\n");
-        text.Append("policy                   setting    cold %  cold % at p75  cold without firsts  idle pod-hours  of a 10-minute keep-alive\n");
+        text.Append("policy                   setting    cold %  cold % at p75  cold without firsts  idle pod-hours  of a 10-minute keep-alive  against the best keep-alive\n");
         foreach (var s in scores)
         {
             var ratio = ten is null ? "" : (s.IdleSeconds / ten.IdleSeconds).ToString("F3", CultureInfo.InvariantCulture);
-            text.Append(CultureInfo.InvariantCulture, $"{s.Policy,-22} {(s.Policy is "learned" or "unguarded" or "knative" ? s.Setting : ""),9} {100.0 * s.Cold / s.Arrivals,9:F2} {s.ColdP75Percent,14:F1} {s.ColdExcludingFirst,20} {s.IdleSeconds / 3600,15:F2} {ratio,26}\n");
+            var regret = Against(s, scores) is { } r ? string.Create(CultureInfo.InvariantCulture, $"{r.Percent,15:+0.0;-0.0} % (worst service {r.Worst:+0.0;-0.0} cold starts)") : "";
+            text.Append(CultureInfo.InvariantCulture, $"{s.Policy,-22} {(s.Policy is "learned" or "unguarded" or "knative" ? s.Setting : ""),9} {100.0 * s.Cold / s.Arrivals,9:F2} {s.ColdP75Percent,14:F1} {s.ColdExcludingFirst,20} {s.IdleSeconds / 3600,15:F2} {ratio,26}{regret}\n");
         }
 
         return text.ToString();

@@ -18,10 +18,11 @@ internal sealed class TierPlan
 internal static class TierRule
 {
     /// <param name="waiters">Callers' waits together for each second that the one who caused a cold start waits; at least 1.</param>
-    public static void Plan(ReadOnlySpan<float> logRates, TierPrices prices, double waiters, TierPlan plan)
+    /// <param name="missing">Share of starts that find a cache of limited size without the data.</param>
+    public static void Plan(ReadOnlySpan<float> logRates, TierPrices prices, double waiters, double missing, TierPlan plan)
     {
         var remote = prices.StartRemote * (waiters * prices.WaitS + prices.PodSecond);
-        var local = prices.StartLocal * (waiters * prices.WaitS + prices.PodSecond);
+        var local = (prices.StartLocal + missing * (prices.StartRemote - prices.StartLocal)) * (waiters * prices.WaitS + prices.PodSecond);
         var limited = prices.Places < int.MaxValue;
         plan.Pods = plan.Caches = 0;
         int podFrom = -1, cacheFrom = -1;

@@ -10,13 +10,14 @@ internal abstract class TierPolicy
     public abstract double Worth(int service, double now);
 
     /// <summary>Takes a pod's start, which reads the data, from the cache if it is there.</summary>
-    public virtual void Loads(int service, double at)
+    /// <param name="cached">Whether it was there.</param>
+    public virtual void Loads(int service, double at, bool cached)
     {
     }
 
     /// <summary>Takes a caller's wait.</summary>
     /// <param name="first">Whether the cold start was this caller's, and not an earlier one's or a window's.</param>
-    public virtual void Waited(bool first, double seconds)
+    public virtual void Waited(int service, bool first, double seconds)
     {
     }
 
@@ -105,17 +106,17 @@ internal sealed class StaticTiers(IReadOnlyList<ServiceTrace> services, TierPric
     public override bool PassesBy => cache.Name == "belady";
 
     /// <inheritdoc/>
-    public override void Loads(int service, double at) => ranks.Use(service, at);
+    public override void Loads(int service, double at, bool cached) => ranks.Use(service, at);
 
     /// <inheritdoc/>
-    public override void Waited(bool first, double seconds) => waiters.Add(first, seconds);
+    public override void Waited(int service, bool first, double seconds) => waiters.Add(first, seconds);
 
     /// <inheritdoc/>
     public override void Decide(int service, double at, ReadOnlySpan<float> rates, TierPlan plan)
     {
         if (double.IsNaN(podKeep))
         {
-            TierRule.Plan(rates, prices, waiters.PerCause, plan);
+            TierRule.Plan(rates, prices, waiters.PerCause, 0, plan);
         }
         else
         {
@@ -135,22 +136,45 @@ internal sealed class StaticTiers(IReadOnlyList<ServiceTrace> services, TierPric
 /// Cache and pod by the forecast. A full cache keeps what is most likely to be read while it would stay: calls that come while a pod is up read nothing,
 /// but after them the service begins anew, and how soon it was read again then is known from before.
 /// </summary>
-internal sealed class LearnedTiers(int services, TierPrices prices) : TierPolicy
+internal sealed class LearnedTiers : TierPolicy
 {
     private readonly Waiters waiters = new();
-    private readonly float[][] rates = [.. Enumerable.Range(0, services).Select(_ => new float[SlotGrid.Count])];
-    private readonly bool[][] up = [.. Enumerable.Range(0, services).Select(_ => new bool[SlotGrid.Count])];
-    private readonly double[] decided = new double[services];
-    private readonly double[] loaded = [.. Enumerable.Repeat(double.NaN, services)];
+    private readonly (double All, double Causers)[] own;
+    private readonly double[] reads;
+    private readonly double[] misses;
+    private double readsAll = 2;
+    private double missesAll = 1;
+    private readonly float[][] rates;
+    private readonly bool[][] up;
+    private readonly double[] decided;
+    private readonly double[] loaded;
 
     // Of each service, and of all: expectation of exp(−time to the next read / stay) after a read, as sums of samples.
-    private readonly double[] again = new double[services];
-    private readonly double[] samples = new double[services];
+    private readonly double[] again;
+    private readonly double[] samples;
     private double againAll = 0.5;
     private double samplesAll = 1;
 
     // Seconds that a place is looked ahead for: a middling stay in a full cache, learned as it goes.
     private double stay = 14400;
+
+    private readonly TierPrices prices;
+    private readonly CacheTournament? tournament;
+
+    public LearnedTiers(int services, TierPrices prices)
+    {
+        this.prices = prices;
+        own = new (double, double)[services];
+        reads = new double[services];
+        misses = new double[services];
+        rates = [.. Enumerable.Range(0, services).Select(_ => new float[SlotGrid.Count])];
+        up = [.. Enumerable.Range(0, services).Select(_ => new bool[SlotGrid.Count])];
+        decided = new double[services];
+        loaded = [.. Enumerable.Repeat(double.NaN, services)];
+        again = new double[services];
+        samples = new double[services];
+        tournament = prices.Places is > 0 and < int.MaxValue ? new CacheTournament(services, prices.Places, Foretold) : null;
+    }
 
     /// <inheritdoc/>
     public override bool PassesBy => true;
@@ -159,11 +183,21 @@ internal sealed class LearnedTiers(int services, TierPrices prices) : TierPolicy
     public void Evicted(int service, double now) => stay += 0.05 * (Math.Clamp(now - decided[service], 600, 172800) - stay);
 
     /// <inheritdoc/>
-    public override void Waited(bool first, double seconds) => waiters.Add(first, seconds);
+    public override void Waited(int service, bool first, double seconds)
+    {
+        waiters.Add(first, seconds);
+        own[service].All += seconds;
+        own[service].Causers += first ? seconds : 0;
+    }
 
     /// <inheritdoc/>
-    public override void Loads(int service, double at)
+    public override void Loads(int service, double at, bool cached)
     {
+        tournament?.Read(service, at);
+        reads[service] = reads[service] * 0.9 + 1;
+        misses[service] = misses[service] * 0.9 + (cached ? 0 : 1);
+        readsAll = readsAll * 0.998 + 1;
+        missesAll = missesAll * 0.998 + (cached ? 0 : 1);
         if (!double.IsNaN(loaded[service]))
         {
             var sample = Math.Exp(-(at - loaded[service]) / stay);
@@ -185,7 +219,12 @@ internal sealed class LearnedTiers(int services, TierPrices prices) : TierPolicy
         }
 
         decided[service] = at;
-        TierRule.Plan(logRates, prices, waiters.PerCause, plan);
+
+        // Its own callers and its own luck with the cache, each shrunk to what is common.
+        const double Common = 600;
+        var crowd = (own[service].All + Common * waiters.PerCause) / (own[service].Causers + Common);
+        var missing = prices.Places < int.MaxValue ? (misses[service] + 4 * missesAll / readsAll) / (reads[service] + 4) : 0;
+        TierRule.Plan(logRates, prices, crowd, missing, plan);
         Array.Clear(up[service]);
         for (var w = 0; w < plan.Pods; w++)
         {
@@ -202,8 +241,11 @@ internal sealed class LearnedTiers(int services, TierPrices prices) : TierPolicy
         }
     }
 
+    /// <inheritdoc/>
+    public override double Worth(int service, double now) => tournament!.Worth(service, now);
+
     /// <summary>Expectation of exp(−time / stay) until its data is read next, given that there was no call until now.</summary>
-    public override double Worth(int service, double now)
+    private double Foretold(int service, double now)
     {
         var age = now - decided[service];
         double worth = 0, left = 1;

@@ -56,7 +56,7 @@ internal sealed class TierReplay
         var wait = Math.Max(0, state.PodReady - at);
         tiers.Wait(wait);
         cold[service] += wait > 0 ? 1 : 0;
-        policy.Waited(first, wait);
+        policy.Waited(service, first, wait);
         idle[service] += Math.Max(0, at - Math.Max(state.PodReady, state.Last));
         state.Last = at;
         state.Stamp++;
@@ -155,7 +155,7 @@ internal sealed class TierReplay
     {
         ref var state = ref states[service];
         state.PodBegan = at;
-        policy.Loads(service, at);
+        policy.Loads(service, at, !double.IsNaN(state.CachedSince));
         if (double.IsNaN(state.CachedSince))
         {
             tiers.RemoteGb += prices.ModelGb;

@@ -94,7 +94,7 @@ public class TierTests
         rates.AsSpan(0, 20).Fill(MathF.Log(0.02f));
         rates.AsSpan(20, 40).Fill(MathF.Log(5e-4f));
         var plan = new TierPlan();
-        TierRule.Plan(rates, prices, 1, plan);
+        TierRule.Plan(rates, prices, 1, 0, plan);
         Assert.Equal(1, plan.Pods);
         Assert.Equal(new ReadyWindow(0, SlotGrid.Edges[20]), plan.Pod[0]);
         Assert.Equal(1, plan.Caches);
