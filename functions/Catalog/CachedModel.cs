@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using Prewarm.Functions.Kubernetes;
 
 namespace Prewarm.Functions.Catalog;
@@ -153,6 +154,10 @@ internal sealed class CachedModelStatus
     public LocalityStatus? Locality { get; set; }
     public HandledRequests? Handled { get; set; }
 
+    /// <summary>The last wake from zero; read here and written by another writer (Scale/ActivationWriter), so that the line's own status neither holds nor compares it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWriting)]
+    public ActivationStatus? Activation { get; set; }
+
     /// <summary>When the model wants to be looked at again though nothing happens; null: only when something does.</summary>
     public DateTimeOffset? NextLook { get; set; }
 }
@@ -235,6 +240,9 @@ internal sealed class LocalityStatus
     /// <summary>Local, Spread, Remote, Partial, Cold or Unknown.</summary>
     public string Verdict { get; set; } = "Unknown";
     public string? Reason { get; set; }
+
+    /// <summary>The reason for a person.</summary>
+    public string? Message { get; set; }
 
     /// <summary>Copies of each file asked for.</summary>
     public int? Copies { get; set; }

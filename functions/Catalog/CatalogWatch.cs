@@ -15,6 +15,9 @@ internal sealed class CatalogWatch(IKubeApi api, IOptions<CatalogOptions> option
     private readonly HashSet<string> _listed = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Reflector<CachedModel>> _reflectors = new(StringComparer.Ordinal);
     private readonly TaskCompletionSource _synced = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ITimer? _later;
+    private TimeSpan _cost;
+    private long _published;
     private volatile CatalogSnapshot _current = CatalogSnapshot.Empty;
     private volatile TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -82,7 +85,7 @@ internal sealed class CatalogWatch(IKubeApi api, IOptions<CatalogOptions> option
                     break;
             }
 
-            Publish();
+            PublishSoon();
             if (Scopes.All(s => _listed.Contains(Name(s))))
             {
                 _synced.TrySetResult();
@@ -90,9 +93,38 @@ internal sealed class CatalogWatch(IKubeApi api, IOptions<CatalogOptions> option
         }
     }
 
+    /// <summary>
+    /// A snapshot costs as much as there are models, and a wake writes its model's status several times: many changes at once share one. At most a tenth of the time
+    /// goes into snapshots; of a few models each change is published at once.
+    /// </summary>
+    private void PublishSoon()
+    {
+        var wait = (_cost * 10) - time.GetElapsedTime(_published);
+        if (_synced.Task.IsCompleted && wait > TimeSpan.FromMilliseconds(2))
+        {
+            _later ??= time.CreateTimer(static self => ((CatalogWatch)self!).PublishLate(), this, wait, Timeout.InfiniteTimeSpan);
+            return;
+        }
+
+        Publish();
+    }
+
+    private void PublishLate()
+    {
+        lock (_writing)
+        {
+            _later?.Dispose();
+            _later = null;
+            Publish();
+        }
+    }
+
     private void Publish()
     {
+        var began = time.GetTimestamp();
         _current = new([.. _models.Values]);
+        _published = time.GetTimestamp();
+        _cost = time.GetElapsedTime(began, _published);
         // The new promise first: whoever wakes and looks again must not find the old, completed one.
         var changed = _changed;
         _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);

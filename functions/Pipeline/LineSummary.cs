@@ -64,16 +64,18 @@ internal static class LineSummary
         var workers = pass.Observed.WorkerNodes.GetValueOrDefault(dataset);
         string[] pods = [.. pass.Observed.PodNodes[version.Revision ?? ""].Distinct(StringComparer.Ordinal)];
         var copies = WarmObjects.Copies(pass.Model);
-        var verdict = LocalityVerdict.Of(WarmStage.Verdict(pass, version), copies, workers, pods, pass.Model.Spec!.Serving.Platform == "ACKServerless");
+        var verdict = LocalityVerdict.Of(WarmStage.Verdict(pass, version), copies, workers, pods, pass.Model.Spec!.Serving.Platform == "ACKServerless")
+            .Because(null, version.LoadedAt, pass.Now);
         var nodes = (workers ?? []).Select(n => (Name: n, Role: "worker")).Concat(pods.Select(n => (Name: n, Role: "predictor")))
             .GroupBy(n => n.Name, n => n.Role).OrderBy(g => g.Key, StringComparer.Ordinal).Select(g => new LocalityNode { Name = g.Key, Role = string.Join('+', g) }).ToList();
         var before = pass.Model.Status?.Locality;
-        var same = before is not null && before.Verdict == verdict.Locality.ToString() && before.Reason == verdict.Reason && before.Copies == copies && before.Workers == workers?.Count
+        var same = before is not null && before.Verdict == verdict.Locality.ToString() && before.Reason == verdict.Reason && before.Message == verdict.Message && before.Copies == copies && before.Workers == workers?.Count
             && (before.Nodes ?? []).Select(n => (n.Name, n.Role)).SequenceEqual(nodes.Select(n => (n.Name, n.Role)));
         return same ? before : new()
         {
             Verdict = verdict.Locality.ToString(),
             Reason = verdict.Reason,
+            Message = verdict.Message,
             Copies = copies,
             Workers = workers?.Count,
             Nodes = nodes,

@@ -3,12 +3,13 @@ using CloudNative.CloudEvents;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Azure.Functions.Worker;
 using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Events;
 using Prewarm.Functions.Kubernetes;
 
 namespace Prewarm.Functions.Pipeline;
 
 /// <summary>A relay is about to wake a model whose cache is cold: load what it serves, at once. The relay itself may write nothing.</summary>
-internal sealed class WakeRequestedFunction(EventDesk desk, WakeLoads loads)
+internal sealed class WakeRequestedFunction(EventDesk desk, WakeLoads loads, IWakeCauses? causes = null)
 {
     /// <summary>The one type that this route takes.</summary>
     public const string Type = "dev.prewarm.wake.requested";
@@ -29,6 +30,7 @@ internal sealed class WakeRequestedFunction(EventDesk desk, WakeLoads loads)
             }
 
             wanted.Add(key);
+            causes?.Caused(key, TraceParent.Of(request, cloudEvent));
             return [];
         }, cancellationToken);
         if (result is not IStatusCodeHttpResult { StatusCode: StatusCodes.Status202Accepted })
@@ -40,7 +42,7 @@ internal sealed class WakeRequestedFunction(EventDesk desk, WakeLoads loads)
         {
             foreach (var key in wanted.Distinct())
             {
-                await loads.LoadAsync(key, cancellationToken);
+                await loads.LoadAsync(key, null, cancellationToken);
             }
 
             return result;

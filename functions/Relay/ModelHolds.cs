@@ -21,7 +21,8 @@ internal sealed class ModelHolds(IScaleView scale, ICatalog catalog, ModelWake w
     /// <summary>Lets a request wait at its model's hold, and wakes the model if it is the first.</summary>
     public HoldEntry Enter(ModelHold hold, RelayOutcome.Found found, TimeSpan deadline, long bytes, string? cause)
     {
-        var entry = hold.Enter(found, scale.Of(hold.Key), deadline, bytes, ColdStartSeed.Of(found.Model), cause, out var wake);
+        var now = scale.Of(hold.Key);
+        var entry = hold.Enter(found, now, deadline, bytes, ColdStartSeed.Of(found.Model, now.Locality.Locality), cause, out var wake);
         Start(hold, wake);
         return entry;
     }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -25,11 +26,11 @@ internal sealed class WakeRequests(EventSink sink, IOptions<RelayOptions> option
         _ = SendAsync(address, model, scale, cause);
     }
 
-    /// <summary>The version's digest and the Revision that sleeps; the same until the model has been woken or has another version.</summary>
+    /// <summary>The version's digest, the Revision that sleeps and since when it does: every cold start has another one, and every replica the same.</summary>
     internal static string Id(CachedModel model, ModelScale scale)
     {
         var version = model.Status?.Versions?.FindLast(v => v.Name == model.Status.Version);
-        return $"{model.Key()}/{version?.Digest ?? model.Status?.Version}/{scale.Revision}";
+        return string.Create(CultureInfo.InvariantCulture, $"{model.Key()}/{version?.Digest ?? model.Status?.Version}/{scale.Revision}/{scale.Since?.ToUnixTimeSeconds()}");
     }
 
     private async Task SendAsync(Uri address, CachedModel model, ModelScale scale, string? cause)

@@ -28,6 +28,9 @@ internal enum ScaleLevel
 /// <param name="Locality">The verdict for a pod that would start now.</param>
 internal sealed record ModelScale(ScaleLevel Level, int ReadyPods, string? Revision, LocalityVerdict Locality)
 {
+    /// <summary>When the level last changed, whole seconds: the same for everyone who sees it. Null: not told.</summary>
+    public DateTimeOffset? Since { get; init; }
+
     public static readonly ModelScale Unseen = new(ScaleLevel.Unknown, 0, null, new(Warm.Locality.Unknown, "NotWatched"));
 }
 

@@ -64,6 +64,6 @@ internal sealed record ModelFacts(CachedModel Model)
         }
 
         var signal = ScaleSignal.Of(Autoscaler);
-        return new(signal.Level, signal.ReadyPods, ServedVersion.Revision(Autoscaler.Metadata), Locality(now));
+        return new(signal.Level, signal.ReadyPods, ServedVersion.Revision(Autoscaler.Metadata), Locality(now)) { Since = signal.Since };
     }
 }

@@ -55,6 +55,15 @@ internal sealed class ScaleBoard(TimeProvider time) : IScaleView
         }
     }
 
+    /// <summary>All that have been seen.</summary>
+    public IReadOnlyList<PodAutoscaler> Autoscalers()
+    {
+        lock (_writing)
+        {
+            return _autoscalers.All();
+        }
+    }
+
     public void Take(IReadOnlyList<CachedModel> models)
     {
         lock (_writing)
@@ -212,7 +221,7 @@ internal sealed class ScaleBoard(TimeProvider time) : IScaleView
 
             var state = Facts(key, Autoscaler(key, model)).Scale(now);
             var before = Of(key);
-            if (before.Level != state.Level || before.ReadyPods != state.ReadyPods || before.Revision != state.Revision
+            if (before.Level != state.Level || before.ReadyPods != state.ReadyPods || before.Revision != state.Revision || before.Since != state.Since
                 || before.Locality.Locality != state.Locality.Locality || before.Locality.Reason != state.Locality.Reason)
             {
                 _states[key] = state;

@@ -1,6 +1,8 @@
+using Microsoft.Azure.Functions.Worker;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Prewarm.Functions.Pipeline;
 
 namespace Prewarm.Functions.Scale;
 
@@ -14,6 +16,16 @@ internal static class ScaleServices
         services.Configure<ScaleOptions>(o => o.Activations = ScaleOptions.Judges(functions));
         services.AddSingleton<ScaleBoard>();
         services.AddSingleton<IScaleView>(p => p.GetRequiredService<ScaleBoard>());
+        services.AddSingleton<ActivationWriter>();
+        services.AddSingleton<ActivationRun>();
+        services.AddSingleton<Activations>();
+        services.AddFunction<ScaleSignalledFunction>();
+        if (ScaleOptions.Judges(functions))
+        {
+            services.AddSingleton<IActivations>(p => p.GetRequiredService<Activations>());
+            services.AddSingleton<IWakeCauses>(p => p.GetRequiredService<Activations>());
+        }
+
         if (ScaleOptions.Watches(functions))
         {
             services.AddHostedService<ScaleWatch>();

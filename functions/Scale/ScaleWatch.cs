@@ -21,13 +21,13 @@ internal sealed class ScaleWatch(
     protected override Task ExecuteAsync(CancellationToken stoppingToken)
     {
         List<Task> loops = [ModelsAsync(stoppingToken), FollowAsync(CoreKinds.Nodes, null, null, (_, d) => board.Take(d), stoppingToken)];
-        foreach (var ns in options.Value.Namespaces is { Count: > 0 } some ? [.. some] : (string?[])[null])
+        foreach (var ns in Scopes)
         {
             // Adopted Datasets carry no label of ours.
             loops.Add(FollowAsync(FluidKinds.Datasets, ns, null, board.Take, stoppingToken));
             loops.Add(FollowAsync(FluidKinds.JindoRuntimes, ns, null, board.Take, stoppingToken));
-            loops.Add(FollowAsync(FluidKinds.DataLoads, ns, Ours, board.Take, stoppingToken));
             loops.Add(FollowAsync(ScaleKinds.PodAutoscalers, ns, ScaleKinds.ServiceLabel, TakeAutoscaler, stoppingToken));
+            loops.Add(FollowAsync(FluidKinds.DataLoads, ns, Ours, board.Take, stoppingToken));
             if (scale.Value.Activations)
             {
                 loops.Add(FollowAsync(CoreKinds.Pods, ns, ScaleKinds.ServiceLabel, TakePods, stoppingToken));
@@ -37,6 +37,8 @@ internal sealed class ScaleWatch(
 
         return Task.WhenAll(loops);
     }
+
+    private IReadOnlyList<string?> Scopes => options.Value.Namespaces is { Count: > 0 } some ? [.. some] : [null];
 
     private void TakeAutoscaler(string? scope, Delta<PodAutoscaler> delta)
     {
@@ -54,10 +56,19 @@ internal sealed class ScaleWatch(
     {
         try
         {
+            var known = 0;
             while (true)
             {
                 var next = catalog.NextChange;
-                board.Take(catalog.Current.Models);
+                var models = catalog.Current.Models;
+                board.Take(models);
+                if (models.Count > known)
+                {
+                    // A wake that was seen before its model was nobody's.
+                    activations?.Saw(new Delta<PodAutoscaler>.Replace(board.Autoscalers()));
+                }
+
+                known = models.Count;
                 await next.WaitAsync(stopping);
             }
         }

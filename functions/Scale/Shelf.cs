@@ -15,6 +15,8 @@ internal sealed class Shelf<T>(Func<T, ObjectMeta> meta)
 
     public T? Get(string ns, string? name) => name is not null && _items.TryGetValue((ns, name), out var item) ? item : null;
 
+    public IReadOnlyList<T> All() => [.. _items.Values];
+
     public string NameOf(T item) => meta(item).Name ?? "";
 
     /// <summary>Takes one change, and returns the objects that it concerns, as they were and as they are.</summary>

@@ -53,6 +53,16 @@ internal sealed class DatasetStatus
     public string? Phase { get; set; }
     public string? UfsTotal { get; set; }
     public Dictionary<string, string>? CacheStates { get; set; }
+
+    /// <summary>Operations that hold or use the Dataset, such as DataLoad: "a,b".</summary>
+    public Dictionary<string, string>? OperationRef { get; set; }
+
+    /// <summary>The DataLoad that has the lock, before Fluid 1.0.</summary>
+    public string? DataLoadRef { get; set; }
+
+    /// <summary>DataLoads that run; null: none is known to.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public string? Busy => OperationRef?.GetValueOrDefault("DataLoad") is { Length: > 0 } now ? now : DataLoadRef is { Length: > 0 } before ? before : null;
 }
 
 internal sealed class JindoRuntime : IKubeObject
@@ -114,6 +124,7 @@ internal sealed class DataLoadSpec
     public DataLoadDataset? Dataset { get; set; }
     public bool? LoadMetadata { get; set; }
     public List<DataLoadTarget>? Target { get; set; }
+    public int? TtlSecondsAfterFinished { get; set; }
 }
 
 internal sealed class DataLoadDataset

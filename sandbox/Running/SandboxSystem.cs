@@ -189,7 +189,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
             };
         }
 
-        foreach (var (type, obj) in new PrewarmEventing { Namespace = FunctionsAccess.Namespace, Functions = functions.Line, Token = EventToken, SweepSeconds = faults.SweepSeconds }.Objects())
+        foreach (var (type, obj) in new PrewarmEventing { Namespace = FunctionsAccess.Namespace, Functions = functions.Line, Token = EventToken, Scale = true, SweepSeconds = faults.SweepSeconds }.Objects())
         {
             await Api.ApplyAsync(type, type.Namespaced ? obj.Namespace() : null, obj.Name(), obj, "sandbox", true, null, cancellationToken);
         }

@@ -18,8 +18,8 @@ internal sealed class ObjectTally(IKubeApi api, string ns)
 
     public IEnumerable<string> Objects => _seen.Keys.Select(k => $"{k.Kind}/{k.Name}").Distinct();
 
-    /// <summary>How many DataLoads ever existed for a version.</summary>
-    public int Loads(string version) => _seen.Count(s => s.Key.Kind == "DataLoad" && s.Value == version);
+    /// <summary>How many DataLoads ever existed for a version, without those that brought back what a cache had lost.</summary>
+    public int Loads(string version) => _seen.Count(s => s.Key.Kind == "DataLoad" && s.Value == version && !s.Key.Name.Contains("-wake", StringComparison.Ordinal));
 
     public Task RunAsync(CancellationToken cancellationToken) => Task.WhenAll(Made.Select(type => FollowAsync(type, cancellationToken)));
 

@@ -25,6 +25,11 @@ internal sealed record NeededRight(string Group, string Resource, string Verb, s
         (Scale, "data.fluid.io", "dataloads", null, ["list", "watch"], true),
         (Scale, "", "nodes", null, ["list", "watch"], false),
         (["ScaleSignalled"], "", "pods", null, ["list", "watch"], true),
+        (["ScaleSignalled"], "prewarm.dev", "cachedmodels", null, ["get"], true),
+        (["ScaleSignalled"], "prewarm.dev", "cachedmodels", "status", ["patch"], true),
+        (["ScaleSignalled"], "data.fluid.io", "datasets", null, ["get"], true),
+        (["ScaleSignalled"], "data.fluid.io", "dataloads", null, ["create", "patch"], true),
+        (["ScaleSignalled"], "", "events", null, ["create"], true),
     ];
 
     // Whoever follows the models' serving state (Scale/ScaleWatch).

@@ -23,7 +23,7 @@ internal static class MemoryCommand
         Console.WriteLine($"| role, {count.ToString(CultureInfo.InvariantCulture)} models | RSS 10 s after the start, MiB | largest, MiB | after a sweep, MiB | largest with the sweep, MiB |");
         Console.WriteLine("|---|---|---|---|---|");
         foreach (var (role, functions, sweeps) in ((string, string?, bool)[])[
-            ("cluster", "ClusterChanged,WakeRequested,Sweep,ModelsPlan,Health,HealthReady,Metrics", true),
+            ("cluster", "ClusterChanged,ScaleSignalled,WakeRequested,Sweep,ModelsPlan,Health,HealthReady,Metrics", true),
             ("uploads", "ModelUploaded,Health,HealthReady,Metrics", false),
             ("all", null, true)])
         {

@@ -19,7 +19,7 @@ internal static class StartupCommand
     [
         ("relay", $"Predict,PredictV2,PredictOpenAI,PredictModel,{Operations}"),
         ("uploads", $"ModelUploaded,{Operations}"),
-        ("cluster", $"ClusterChanged,WakeRequested,Sweep,ModelsPlan,{Operations}"),
+        ("cluster", $"ClusterChanged,ScaleSignalled,WakeRequested,Sweep,ModelsPlan,{Operations}"),
         ("operate", $"Models,ModelsOne,Doctor,{Operations}"),
     ];
 

@@ -16,7 +16,7 @@ internal static class HouseRules
         ("Yarp", ["Relay"]),
         ("k8s", ["Kubernetes"]),
         ("OpenTelemetry", ["Operate"]),
-        ("CloudNative.CloudEvents", ["Events", "Pipeline", "Prewarm"]),
+        ("CloudNative.CloudEvents", ["Events", "Pipeline", "Prewarm", "Scale"]),
     ];
 
     public static IReadOnlyList<string> Violations(IEnumerable<Dependency> dependencies)

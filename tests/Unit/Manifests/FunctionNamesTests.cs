@@ -37,7 +37,7 @@ public sealed class FunctionNamesTests
     {
         var roles = await RolesAsync();
         var triggers = (await Kubectl.BuildAsync(folder)).Where(o => o.Kind() == "Trigger").ToList();
-        Assert.Equal(5, triggers.Count);
+        Assert.Equal(6, triggers.Count);
         Assert.All(triggers, t =>
         {
             var uri = t.Text("spec", "subscriber", "uri")!;

@@ -48,6 +48,7 @@ internal static class RightsTable
         prewarm-events  kserve-fluid-demo data.fluid.io/dataloads             get,list,watch
         prewarm-events  kserve-fluid-demo serving.kserve.io/inferenceservices get,list,watch
         prewarm-events  kserve-fluid-demo serving.knative.dev/revisions       get,list,watch
+        prewarm-events  kserve-fluid-demo autoscaling.internal.knative.dev/podautoscalers get,list,watch
         """;
 
     /// <summary>One line per right, <c>verb resource place</c>, of one account.</summary>

@@ -1,0 +1,86 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
+
+namespace Prewarm.Functions.Scale;
+
+/// <summary>
+/// Tells of activations: a core/v1 Event, and <c>status.activation</c>. The Event's name follows from the activation, so the API server lets one of all who see it create it,
+/// and that one counts and writes; no leader is needed.
+/// </summary>
+internal sealed class ActivationWriter(IKubeApi api, TimeProvider time, ILogger<ActivationWriter> logger)
+{
+    private const int MaxName = 236;
+    private const int MaxMessage = 1024;
+
+    /// <summary>False: another replica, or this one before a restart, has told it.</summary>
+    public async Task<bool> ClaimAsync(CachedModel model, Activation activation, string milestone, string reason, string message, bool warning, CancellationToken cancellationToken)
+    {
+        var now = DateTimeOffset.FromUnixTimeSeconds(time.GetUtcNow().ToUnixTimeSeconds());
+        var name = model.Metadata.Name!;
+        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{model.Metadata.Uid}\n{activation.Id}\n{milestone}")))[..16];
+        try
+        {
+            await api.CreateAsync(CoreKinds.Events, model.Metadata.Namespace, new()
+            {
+                Metadata = new() { Name = $"{(name.Length <= MaxName ? name : name[..MaxName].TrimEnd('-', '.'))}.{hash}", Namespace = model.Metadata.Namespace },
+                InvolvedObject = new()
+                {
+                    ApiVersion = CatalogKinds.CachedModels.ApiVersion, Kind = CatalogKinds.CachedModels.Kind, Namespace = model.Metadata.Namespace, Name = name, Uid = model.Metadata.Uid,
+                },
+                Reason = reason,
+                Message = message.Length > MaxMessage ? message[..(MaxMessage - 1)] + "…" : message,
+                Type = warning ? "Warning" : "Normal",
+                Source = new() { Component = "prewarm" },
+                FirstTimestamp = now,
+                LastTimestamp = now,
+                Count = 1,
+            }, cancellationToken);
+            return true;
+        }
+        catch (KubeApiException e) when (e.IsConflict)
+        {
+            return false;
+        }
+        catch (Exception e) when (e is KubeApiException or HttpRequestException or IOException)
+        {
+            // Without Events nobody can tell who is first: better twice than never.
+            Log.ActivationUnwritten(logger, activation.Model, activation.Id, e.Message);
+            return true;
+        }
+    }
+
+    /// <summary>Server-side apply under a manager of its own: fields of the line's are neither sent nor taken away.</summary>
+    public async Task WriteAsync(CachedModel model, Activation activation, ActivationStatus status, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await api.ApplyAsync(ActivationKinds.Models, model.Metadata.Namespace, model.Metadata.Name!, new()
+            {
+                ApiVersion = ActivationKinds.Models.ApiVersion,
+                Kind = ActivationKinds.Models.Kind,
+                Metadata = new() { Name = model.Metadata.Name, Namespace = model.Metadata.Namespace },
+                Status = new() { Activation = status },
+            }, ActivationKinds.Manager, true, "status", cancellationToken);
+        }
+        catch (Exception e) when (e is KubeApiException or HttpRequestException or IOException)
+        {
+            Log.ActivationUnwritten(logger, activation.Model, activation.Id, e.Message);
+        }
+    }
+
+    /// <summary>What is written now; null: nothing, or it cannot be read.</summary>
+    public async Task<ActivationStatus?> ReadAsync(ModelKey model, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await api.GetAsync(ActivationKinds.Models, model.Namespace, model.Name, cancellationToken))?.Status?.Activation;
+        }
+        catch (Exception e) when (e is KubeApiException or HttpRequestException or IOException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,19 @@
+using Prewarm.Functions.Catalog;
+using Prometheus;
+
+namespace Prewarm.Functions.Scale;
+
+internal static class ScaleMetrics
+{
+    private static readonly Counter Activations = Metrics.CreateCounter(
+        "prewarm_activations_total", "Wakes from zero, by model and by the locality verdict when the wake was seen (Local, Spread, Remote, Partial, Cold, Unknown).", "model", "verdict");
+
+    private static readonly Histogram Phase = Metrics.CreateHistogram(
+        "prewarm_coldstart_phase_seconds",
+        "What a wake's time went to: signal, verdict, scheduled, mount, image, load, ready, total.",
+        ["phase"], new HistogramConfiguration { Buckets = Histogram.ExponentialBuckets(0.005, 2, 18) });
+
+    public static void Activated(ModelKey model, string verdict) => Activations.WithLabels(model.ToString(), verdict).Inc();
+
+    public static void Took(ActivationPhase phase) => Phase.WithLabels(phase.Name).Observe(phase.Seconds);
+}

@@ -1,0 +1,176 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Hosting.Internal;
+using Microsoft.Extensions.Logging.Abstractions;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Pipeline;
+using Prewarm.Functions.Scale;
+using Prewarm.Sandbox.Cluster;
+using Xunit;
+
+namespace Prewarm.Tests.Unit.Scale;
+
+/// <summary>Activations from the watches to the status, the Event and the repair, on the API server.</summary>
+public sealed class ActivationTests : IAsyncLifetime
+{
+    private static readonly ResourceType<JsonObject> s_events = new("", "v1", "events", "Event", ClusterJson.Default.JsonObject);
+    private readonly ScaleWorld _world = new();
+    private readonly ApplicationLifetime _lifetime = new(NullLogger<ApplicationLifetime>.Instance);
+    private Activations _activations = null!;
+
+    public ValueTask InitializeAsync() => _world.Server.StartAsync();
+
+    public ValueTask DisposeAsync()
+    {
+        _lifetime.StopApplication();
+        return _world.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Wake_OfAWarmModel_LocalOnStatusAndEventBeforeThePodIsReady_ThenItsTimeLine()
+    {
+        var key = await StartAsync();
+        await _world.AutoscalerAsync("bloom", "False", "NoTraffic", 0, 0);
+        var since = ScaleWorld.Stamp(TimeProvider.System.GetUtcNow());
+        await _world.AutoscalerAsync("bloom", "Unknown", "Queued", 1, 0, since: since);
+        var told = await UntilAsync(key, a => a.Phase == "Waking");
+        Assert.Equal(("Local", "CopyOnEveryWorker", "v1", ScaleWorld.Revision("bloom")), (told.Verdict, told.Reason, told.Version, told.Revision));
+        Assert.EndsWith(since, told.Id, StringComparison.Ordinal);
+        Assert.Null(told.Phases);
+        Assert.Equal("Normal", Assert.Single(await EventsAsync("ActivationLocal")).Text("type"));
+
+        await PodAsync("node-1", ready: false);
+        Assert.Equal("Local", (await UntilAsync(key, a => a.Node == "node-1")).Verdict);
+        await PodAsync("node-1", ready: true);
+        await _world.AutoscalerAsync("bloom", "True", null, 1, 1);
+        var done = await UntilAsync(key, a => a.Phase == "Ready");
+        Assert.Equal(["signal", "verdict", "scheduled", "image", "load", "ready", "total"], done.Phases!.Select(p => p.Name));
+        Assert.Equal((told.Id, "Local"), (done.Id, done.Verdict));
+        Assert.Single(await EventsAsync("ActivationReady"));
+        // The line's part of the status stays as it was.
+        Assert.Equal("v1", (await _world.Api.GetAsync(CatalogKinds.CachedModels, key.Namespace, key.Name, _world.Deadline))!.Status!.Version);
+        Assert.Empty((await _world.Api.ListAsync(Kinds.DataLoads, key.Namespace, null, _world.Deadline)).Items);
+    }
+
+    [Fact]
+    public async Task Wake_OnANodeWithoutWorker_TurnsToRemoteWhenThePodIsBound()
+    {
+        var key = await StartAsync();
+        await _world.Api.EnsureAsync(Kinds.Nodes, new() { ["metadata"] = new JsonObject { ["name"] = "node-9" }, ["spec"] = new JsonObject() }, _world.Deadline);
+        await _world.AutoscalerAsync("bloom", "Unknown", "Queued", 1, 0);
+        await UntilAsync(key, a => a.Verdict == "Local");
+        await PodAsync("node-9", ready: false);
+        var bound = await UntilAsync(key, a => a.Node == "node-9");
+        Assert.Equal(("Remote", "PodWithoutWorker"), (bound.Verdict, bound.Reason));
+        Assert.Contains("node-9 has no cache worker", bound.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Wake_AfterAWorkerLostItsBytes_SaysSo_AndOneLoadRepairs()
+    {
+        var key = await StartAsync();
+        await _world.Api.CreateAsync(Kinds.Pods, ScaleWorld.Ns, Worker("node-2"), _world.Deadline);
+        await _world.CachedAsync("bloom", "0.62MiB");
+        await _world.Server.UntilAsync(() => _world.Board.Of(key).Locality.Reason == "EvictedByWorkerRestart");
+        var autoscaler = await _world.AutoscalerAsync("bloom", "Unknown", "Queued", 1, 0);
+        // The same news by the source, twice and late.
+        var told = autoscaler.Deserialize(ScaleJsonContext.Default.PodAutoscaler)!;
+        _activations.Take(told, null);
+        _activations.Take(told, null);
+        var partial = await UntilAsync(key, a => a.Phase == "Waking");
+        Assert.Equal(("Partial", "EvictedByWorkerRestart"), (partial.Verdict, partial.Reason));
+        Assert.Matches("^evicted: worker on node-2 restarted .* ago, 31 % of 2.00MiB left; a DataLoad brings 1.38MiB back", partial.Message);
+        await _world.Server.UntilAsync(async () => (await LoadsAsync()).Count == 1);
+        var load = Assert.Single(await LoadsAsync());
+        Assert.Equal((ScaleWorld.Dataset("bloom") + "-wake", 3600), (load.Name(), load.Number("spec", "ttlSecondsAfterFinished")));
+        // A failed wake that is queued again is a new one, and the running load is enough for both.
+        await _world.AutoscalerAsync("bloom", "False", "TimedOut", 0, 0);
+        await UntilAsync(key, a => a.Phase == "TimedOut");
+        await _world.AutoscalerAsync("bloom", "Unknown", "Queued", 1, 0, since: ScaleWorld.Stamp(TimeProvider.System.GetUtcNow().AddMinutes(1)));
+        var again = await UntilAsync(key, a => a.Id != partial.Id);
+        Assert.Contains("is loading already", again.Message, StringComparison.Ordinal);
+        Assert.Single(await LoadsAsync());
+        Assert.Equal(2, (await EventsAsync("ActivationPartial")).Count);
+    }
+
+    [Theory]
+    [InlineData("Unknown", "Queued", 1, 0, "Unknown")]
+    [InlineData("Unknown", "Queued", 3, 1, "True")]
+    [InlineData("True", null, 4, 1, "True")]
+    public async Task FirstDeployAndScaleOut_AreNoActivations(string active, string? reason, int desired, int actual, string initialized)
+    {
+        var key = await StartAsync();
+        var written = await _world.AutoscalerAsync("bloom", active, reason, desired, actual, initialized);
+        var autoscaler = written.Deserialize(ScaleJsonContext.Default.PodAutoscaler)!;
+        // By the watch or by this: it has been seen.
+        Assert.True(_activations.Take(autoscaler, null) is SignalOutcome.Nothing or SignalOutcome.Old);
+        await _world.Server.UntilAsync(() => _world.Board.Facts(autoscaler)?.Autoscaler is not null);
+        Assert.Empty(await EventsAsync(null));
+        Assert.Null(await ReadAsync(key));
+    }
+
+    [Fact]
+    public async Task TwoReplicas_OneEvent_OneLoad()
+    {
+        var key = await StartAsync();
+        var second = Make(_world.Board);
+        await _world.CachedAsync("bloom", "0.00B");
+        await _world.Server.UntilAsync(() => _world.Board.Of(key).Locality.Locality == Functions.Warm.Locality.Cold);
+        var autoscaler = (await _world.AutoscalerAsync("bloom", "Unknown", "Queued", 1, 0)).Deserialize(ScaleJsonContext.Default.PodAutoscaler)!;
+        Assert.Equal(SignalOutcome.Activated, second.Take(autoscaler, null));
+        await UntilAsync(key, a => a.Verdict == "Cold");
+        await _world.Server.UntilAsync(async () => (await LoadsAsync()).Count > 0);
+        await _world.AutoscalerAsync("bloom", "True", null, 1, 1);
+        await UntilAsync(key, a => a.Phase == "Ready");
+        Assert.Single(await EventsAsync("ActivationCold"));
+        Assert.Single(await LoadsAsync());
+    }
+
+    private async Task<ModelKey> StartAsync()
+    {
+        var key = await _world.ServeAsync("bloom", ["node-1", "node-2"]);
+        await _world.WatchAsync(activations: b => _activations = Make(b));
+        await _world.Server.UntilAsync(() => _world.Board.Of(key).Locality.Locality == Functions.Warm.Locality.Local);
+        return key;
+    }
+
+    private Activations Make(ScaleBoard board) => new(board, new(board, new(_world.Api, TimeProvider.System, NullLogger<ActivationWriter>.Instance),
+        new(_world.Api, TimeProvider.System, NullLogger<WakeLoads>.Instance), TimeProvider.System, NullLogger<ActivationRun>.Instance), _lifetime, TimeProvider.System, NullLogger<Activations>.Instance);
+
+    private async Task<ActivationStatus?> ReadAsync(ModelKey key) => (await _world.Api.GetAsync(CatalogKinds.CachedModels, key.Namespace, key.Name, _world.Deadline))!.Status!.Activation;
+
+    private async Task<ActivationStatus> UntilAsync(ModelKey key, Func<ActivationStatus, bool> done)
+    {
+        ActivationStatus? last = null;
+        await _world.Server.UntilAsync(async () => (last = await ReadAsync(key)) is not null && done(last));
+        return last!;
+    }
+
+    private async Task<IReadOnlyList<JsonObject>> LoadsAsync() => (await _world.Api.ListAsync(Kinds.DataLoads, ScaleWorld.Ns, null, _world.Deadline)).Items;
+
+    private async Task<IReadOnlyList<JsonObject>> EventsAsync(string? reason) =>
+        [.. (await _world.Api.ListAsync(s_events, ScaleWorld.Ns, null, _world.Deadline)).Items.Where(e => reason is null || e.Text("reason") == reason)];
+
+    private static JsonObject Worker(string node) => Json($$$"""
+        {"apiVersion":"v1","kind":"Pod","metadata":{"name":"w-0","labels":{"role":"jindofs-worker","release":"{{{ScaleWorld.Dataset("bloom")}}}"} },
+        "spec":{"nodeName":"{{{node}}}","containers":[{"name":"c","image":"i"}]},
+        "status":{"containerStatuses":[{"name":"c","image":"i","imageID":"","ready":true,"restartCount":1,"state":{"running":{"startedAt":"{{{ScaleWorld.Stamp(TimeProvider.System.GetUtcNow())}}}"} } }]} }
+        """);
+
+    private async Task PodAsync(string node, bool ready)
+    {
+        var now = ScaleWorld.Stamp(TimeProvider.System.GetUtcNow());
+        await _world.Api.EnsureAsync(Kinds.Pods, Json($$$"""
+            {"apiVersion":"v1","kind":"Pod","metadata":{"name":"p-0","namespace":"{{{ScaleWorld.Ns}}}","labels":{"serving.kserve.io/inferenceservice":"bloom","serving.knative.dev/revision":"{{{ScaleWorld.Revision("bloom")}}}"} },
+            "spec":{"nodeName":"{{{node}}}","containers":[{"name":"kserve-container","image":"i"}]}}
+            """), _world.Deadline);
+        await _world.Api.MergePatchAsync(Kinds.Pods, ScaleWorld.Ns, "p-0", string.Create(CultureInfo.InvariantCulture, $$$"""
+            {"status":{"phase":"Running","conditions":[{"type":"PodScheduled","status":"True","lastTransitionTime":"{{{now}}}"},{"type":"Ready","status":"{{{ready}}}","lastTransitionTime":"{{{now}}}"}],
+            "containerStatuses":[{"name":"kserve-container","image":"i","imageID":"","ready":true,"restartCount":0,"state":{"running":{"startedAt":"{{{now}}}"} } }]} }
+            """), "status", _world.Deadline);
+    }
+
+    private static JsonObject Json(string text) => JsonNode.Parse(text)!.AsObject();
+}
