@@ -28,7 +28,11 @@ internal sealed class ActivationWriter(IKubeApi api, TimeProvider time, ILogger<
                 Metadata = new() { Name = $"{(name.Length <= MaxName ? name : name[..MaxName].TrimEnd('-', '.'))}.{hash}", Namespace = model.Metadata.Namespace },
                 InvolvedObject = new()
                 {
-                    ApiVersion = CatalogKinds.CachedModels.ApiVersion, Kind = CatalogKinds.CachedModels.Kind, Namespace = model.Metadata.Namespace, Name = name, Uid = model.Metadata.Uid,
+                    ApiVersion = CatalogKinds.CachedModels.ApiVersion,
+                    Kind = CatalogKinds.CachedModels.Kind,
+                    Namespace = model.Metadata.Namespace,
+                    Name = name,
+                    Uid = model.Metadata.Uid,
                 },
                 Reason = reason,
                 Message = message.Length > MaxMessage ? message[..(MaxMessage - 1)] + "…" : message,
