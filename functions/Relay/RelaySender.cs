@@ -169,9 +169,10 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
 
     private async Task<bool> PauseAsync(RelayCall call, TimeSpan pause)
     {
+        var left = call.Left;
         try
         {
-            await Task.Delay(pause < call.Left ? pause : call.Left, time, call.Context.RequestAborted);
+            await Task.Delay(pause < left ? pause : left > TimeSpan.Zero ? left : TimeSpan.Zero, time, call.Context.RequestAborted);
         }
         catch (OperationCanceledException)
         {
@@ -179,7 +180,8 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
             return false;
         }
 
-        if (call.Left > TimeSpan.Zero)
+        // A timer may be early by a hair: what is sent then is cut off by its deadline, and nobody knows what became of it.
+        if (pause < left && call.Left > TimeSpan.Zero)
         {
             return true;
         }
