@@ -30,7 +30,7 @@ internal sealed class WakeRequests(EventSink sink, IOptions<RelayOptions> option
     internal static string Id(CachedModel model, ModelScale scale)
     {
         var version = model.Status?.Versions?.FindLast(v => v.Name == model.Status.Version);
-        return string.Create(CultureInfo.InvariantCulture, $"{model.Key()}/{version?.Digest ?? model.Status?.Version}/{scale.Revision}/{scale.Since?.ToUnixTimeSeconds()}");
+        return string.Create(CultureInfo.InvariantCulture, $"{model.Key()}/{version?.Digest ?? model.Status?.Version}/{scale.Revision}{(scale.Since is { } since ? $"/{since.ToUnixTimeSeconds()}" : "")}");
     }
 
     private async Task SendAsync(Uri address, CachedModel model, ModelScale scale, string? cause)
