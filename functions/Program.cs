@@ -19,7 +19,7 @@ builder.Services
     .AddUpload(builder.Configuration)
     .AddPipeline(builder.Configuration)
     .AddScale(builder.Configuration)
-    .AddPrewarm()
+    .AddPrewarm(builder.Configuration)
     .AddRelay(builder.Configuration)
     .AddOperate(builder.Configuration);
 if (CommandLine.Run(args, builder.Services, Console.Out, Console.Error) is { } exitCode)

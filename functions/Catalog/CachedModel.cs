@@ -21,6 +21,7 @@ internal sealed class CachedModelSpec
     public CacheSpec Cache { get; set => field = value ?? new(); } = new();
     public ServingSpec Serving { get; set => field = value ?? new(); } = new();
     public RolloutSpec Rollout { get; set => field = value ?? new(); } = new();
+    public PrewarmSpec Prewarm { get; set => field = value ?? new(); } = new();
 }
 
 /// <summary>Where the model's files are uploaded to.</summary>

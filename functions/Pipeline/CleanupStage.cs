@@ -34,8 +34,10 @@ internal static class CleanupStage
     public static LinePlan Delete(Observed observed, CachedModelStatus before, Conditions conditions)
     {
         var model = observed.Model;
+        // Labels alone anybody can set: what has no owner is ours only where the status names it.
+        var named = (before.Versions ?? []).SelectMany(v => (string?[])[v.Dataset, v.DataLoad]).Append(observed.Service?.Metadata.Name).OfType<string>().ToHashSet(StringComparer.Ordinal);
         List<(ObjectMeta Meta, LineAction Delete)> Mine<T>(IEnumerable<T> items, Func<T, ObjectMeta> meta, Func<ObjectMeta, LineAction> delete) =>
-            [.. items.Select(meta).Where(m => !Ownership.Foreign(model, m)).Select(m => (m, delete(m)))];
+            [.. items.Select(meta).Where(m => Ownership.Owns(model, m) || (!Ownership.Foreign(model, m) && named.Contains(m.Name!))).Select(m => (m, delete(m)))];
 
         List<(ObjectMeta Meta, LineAction Delete)>[] stages =
         [

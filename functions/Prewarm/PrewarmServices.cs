@@ -1,3 +1,5 @@
+using System.Globalization;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -8,13 +10,41 @@ internal static class PrewarmServices
     /// <summary>Reports that are remembered so that one which comes twice counts once: hours of ten replicas'.</summary>
     private const int SeenReports = 16_384;
 
-    /// <summary>What a forecast will learn from; needs <see cref="Catalog.ICatalog"/> and the event token.</summary>
-    public static IServiceCollection AddPrewarm(this IServiceCollection services)
+    /// <summary>What forecasts learn from, and what is done about them; needs the catalog, the event desk and the line's loads.</summary>
+    public static IServiceCollection AddPrewarm(this IServiceCollection services, IConfiguration configuration)
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<IArrivals, Arrivals>();
         services.AddSingleton(new SeenEvents(SeenReports));
         services.AddFunction<TrafficObservedFunction>();
+        services.AddSingleton(_ => new PrewarmOptions
+        {
+            StateNamespace = configuration["Prewarm:StateNamespace"] is { Length: > 0 } ns ? ns : "prewarm-system",
+            Pace = Seconds(configuration, "Prewarm:TickSeconds", 10),
+            Lease = Seconds(configuration, "Prewarm:LeaseSeconds", 120),
+            NamespacePodHours = PrewarmOptions.Budgets(configuration["Prewarm:NamespacePodHours"]),
+        });
+        services.AddSingleton(_ => new FrontDoor(
+            new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout.InfiniteTimeSpan },
+            configuration["Gateway:Address"] is { Length: > 0 } gateway ? new Uri(gateway) : null));
+        services.AddSingleton<MemoryStore>();
+        services.AddSingleton<HoldActor>();
+        services.AddSingleton<CacheActor>();
+        services.AddSingleton<PrewarmTick>();
+        services.AddFunction<PrewarmTickFunction>();
+        if (Acts(configuration["FUNCTIONS"]))
+        {
+            services.AddHostedService<PrewarmLoop>();
+        }
+
         return services;
     }
+
+    /// <summary>Only the role of the tick may hold pods and caches.</summary>
+    internal static bool Acts(string? functions) => string.IsNullOrWhiteSpace(functions)
+        || functions.Split(',', StringSplitOptions.TrimEntries).Contains("PrewarmTick", StringComparer.OrdinalIgnoreCase);
+
+    private static TimeSpan Seconds(IConfiguration configuration, string key, double otherwise) => configuration[key] is not { Length: > 0 } text ? TimeSpan.FromSeconds(otherwise)
+        : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) && seconds is > 0 and < 86400 ? TimeSpan.FromSeconds(seconds)
+        : throw new FormatException($"{key} is '{text}': give seconds above 0");
 }

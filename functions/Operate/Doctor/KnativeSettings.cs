@@ -11,6 +11,9 @@ internal static class KnativeSettings
     private const double DefaultProgressSeconds = 600;
     private const double DefaultPredictorSeconds = 600;
 
+    /// <summary>Share of a limit that a measured cold start may take: the next one may find its image, its node or its cache farther away.</summary>
+    private const double Headroom = 0.8;
+
     public static IEnumerable<Finding> Check(ClusterFacts facts)
     {
         yield return Pvc(facts);
@@ -95,12 +98,41 @@ internal static class KnativeSettings
                 yield return Finding.Warning(check, $"{model.Key()}: spec.rollout.readyTimeoutSeconds is {ready}, but Knative goes on with a failing revision for {progress:0} s",
                     "make it as long as progress-deadline, or shorten that in config-deployment of knative-serving");
             }
+
+            if (ColdStart(model, facts.Settings.RelaySeconds, revision, progress) is { } slow)
+            {
+                broken = true;
+                yield return slow;
+            }
         }
 
         if (!broken)
         {
             yield return Finding.Ok(check, $"relay {facts.Settings.RelaySeconds:0} s, revisions at most {most:0} s, progress deadline {progress:0} s: enough for {models.Count} models");
         }
+    }
+
+    /// <summary>The last wake from zero, as measured, against the shortest limit that callers meet while they wait; null: it is well within, or none was seen.</summary>
+    private static Finding? ColdStart(CachedModel model, double relay, double revision, double progress)
+    {
+        const string check = "timeouts/cold-start";
+        (string Name, double Seconds, string Fix)[] limits =
+        [
+            ("the relay's limit", relay, "raise Gateway__ActivityTimeoutSeconds"),
+            ("the revision's timeout", revision, "raise spec.serving.predictor.timeout"),
+            ("Knative's progress-deadline", progress, "raise progress-deadline in config-deployment of knative-serving"),
+        ];
+        var shortest = limits.MinBy(l => l.Seconds);
+        if (model.Status?.Activation is { Phase: "TimedOut" } failed)
+        {
+            return Finding.Warning(check, $"{model.Key()}: the last wake, at {failed.Since:u}, had no ready pod in time; the shortest limit is {shortest.Name}, {shortest.Seconds:0} s",
+                $"see why in status.activation.message ({failed.Reason ?? "no reason known"}); if starts take that long, {shortest.Fix}");
+        }
+
+        return model.Status?.Activation is { Phase: "Ready" } last && last.Phases?.Find(p => p.Name == "total")?.Seconds is { } seconds && seconds > Headroom * shortest.Seconds
+            ? Finding.Warning(check, $"{model.Key()}: the last wake took {seconds:0} s ({last.Verdict} cache), and {shortest.Name} is {shortest.Seconds:0} s",
+                $"{shortest.Fix} to {Math.Ceiling(seconds / Headroom):0} or more, or prepare the model ahead (spec.prewarm)")
+            : null;
     }
 
     /// <summary>Seconds of a plain number or of Go's time.Duration such as <c>10m</c> or <c>600s</c>; null for anything else.</summary>

@@ -151,14 +151,14 @@ public sealed partial class ColdStartTests
             .Where(l => l.StartsWith(name + "{", StringComparison.Ordinal) || l.StartsWith(name + " ", StringComparison.Ordinal))
             .Sum(l => double.Parse(l[(l.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.InvariantCulture));
 
-    private static async Task<List<JsonObject>> PredictorsAsync(UserWorld world) =>
+    internal static async Task<List<JsonObject>> PredictorsAsync(UserWorld world) =>
         [.. (await world.ListAsync("api/v1", "pods")).Where(p => p.Text("metadata", "labels", "serving.knative.dev/revision") is not null)];
 
     private static Task<List<JsonObject>> LoadsAsync(UserWorld world) => world.ListAsync("apis/data.fluid.io/v1alpha1", "dataloads");
 
     private static Task<double> WakesAsync(SandboxUp sandbox) => MetricAsync(sandbox, "prewarm_relay_wakes_total");
 
-    private static async Task<(HttpStatusCode Status, string? ColdStart, int RetryAfter)> AskAsync(SandboxUp sandbox)
+    internal static async Task<(HttpStatusCode Status, string? ColdStart, int RetryAfter)> AskAsync(SandboxUp sandbox)
     {
         using var content = new StringContent(new JsonObject { ["prompt"] = TrainedModels.Prompt, ["result_length"] = 20 }.ToJsonString(), Encoding.UTF8, "application/json");
         using var answer = await sandbox.Relay.PostAsync(new Uri(Path, UriKind.Relative), content);

@@ -50,6 +50,7 @@ public sealed class EventPatternTests
     [InlineData("dev.knative.sources.ping", "/apis/v1/namespaces/prewarm-system/pingsources/prewarm-sweep", "prewarm-sweep")]
     [InlineData("dev.knative.sources.ping", "/apis/v1/namespaces/prewarm-system/pingsources/another", null)]
     [InlineData("dev.prewarm.traffic.observed", "/prewarm/relay", "prewarm-traffic")]
+    [InlineData("dev.knative.sources.ping", "/apis/v1/namespaces/prewarm-system/pingsources/prewarm-tick", "prewarm-tick")]
     public void Triggers_Event_GoesToOneSubscriberOrNone(string type, string source, string? trigger)
     {
         var message = EventMessage.Create(type, source, TimeProvider.System.GetUtcNow(), "application/json", default);

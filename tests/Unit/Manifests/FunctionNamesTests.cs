@@ -19,7 +19,7 @@ public sealed class FunctionNamesTests
     public async Task Functions_OfAllRoles_AreAllThatExist()
     {
         var roles = await RolesAsync();
-        Assert.Equal(4, roles.Count);
+        Assert.Equal(5, roles.Count);
         Assert.Equal(s_routes.Keys.Order(StringComparer.Ordinal), roles.Values.SelectMany(f => f).Distinct().Order(StringComparer.Ordinal));
         Assert.All(roles.Values, f => Assert.Superset(new HashSet<string> { "Health", "HealthReady", "Metrics" }, f.ToHashSet()));
         foreach (var name in s_routes.Keys.Except(["Health", "HealthReady", "Metrics"]))
@@ -37,7 +37,7 @@ public sealed class FunctionNamesTests
     {
         var roles = await RolesAsync();
         var triggers = (await Kubectl.BuildAsync(folder)).Where(o => o.Kind() == "Trigger").ToList();
-        Assert.Equal(6, triggers.Count);
+        Assert.Equal(7, triggers.Count);
         Assert.All(triggers, t =>
         {
             var uri = t.Text("spec", "subscriber", "uri")!;

@@ -25,7 +25,7 @@ public sealed class KustomizeTests
     public async Task Services_All_RunWithoutPrivilegesAndBehindTheMesh(string folder)
     {
         var services = (await Kubectl.BuildAsync(folder)).Where(o => o.IsKnativeService()).ToList();
-        Assert.Equal(["prewarm-cluster", "prewarm-operate", "prewarm-relay", "prewarm-uploads"], services.Select(s => s.Name()).Order(StringComparer.Ordinal));
+        Assert.Equal(["prewarm-cluster", "prewarm-operate", "prewarm-prewarmer", "prewarm-relay", "prewarm-uploads"], services.Select(s => s.Name()).Order(StringComparer.Ordinal));
         foreach (var service in services)
         {
             var template = service.At("spec", "template");

@@ -11,7 +11,7 @@ public sealed class ManifestFilesTests
     {
         var files = ManifestFolder.Files("*.yaml").ToList();
         Assert.True(files.Count > 40);
-        foreach (var file in files.Where(f => !f.Contains("prepared", StringComparison.Ordinal)))
+        foreach (var file in files)
         {
             var objects = ManifestFolder.Objects(file).ToList();
             Assert.True(objects.Count > 0, $"{file} holds no object");
@@ -31,13 +31,6 @@ public sealed class ManifestFilesTests
                 Assert.True(kustomization.Contains(file, StringComparison.Ordinal), $"{folder}/{file} is in no list of its kustomization");
             }
         }
-    }
-
-    [Fact]
-    public void Prepared_AreCommentsAndIncludedNowhere()
-    {
-        Assert.All(ManifestFolder.Files("*.yaml").Where(f => f.Contains("prepared", StringComparison.Ordinal)), f => Assert.Empty(ManifestFolder.Objects(f)));
-        Assert.All(ManifestFolder.Kustomizations, k => Assert.DoesNotContain("prepared", ManifestFolder.Read($"{k}/kustomization.yaml"), StringComparison.Ordinal));
     }
 
     [Fact]

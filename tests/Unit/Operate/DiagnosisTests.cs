@@ -25,6 +25,8 @@ public sealed class DiagnosisTests
         ("timeout past Knative's", "timeouts/chain", "Error", "1200 s", f => f with { Models = Seen<IReadOnlyList<CachedModel>>.Of([Timeout("1200")]), Settings = f.Settings with { RelaySeconds = 1200 } }),
         ("timeout past the relay's", "timeouts/chain", "Warning", "the relay gives up after 300 s", f => f with { Settings = f.Settings with { RelaySeconds = 300 } }),
         ("refused before Knative gives up", "timeouts/chain", "Warning", "readyTimeoutSeconds is 900", f => f with { KnativeSettings = f.KnativeSettings.With("config-deployment", Object("""{"data":{"progress-deadline":"1h"}}""")) }),
+        ("cold starts too long", "timeouts/cold-start", "Warning", "took 550 s (Cold cache), and the relay's limit is 600 s", f => f with { Models = Seen<IReadOnlyList<CachedModel>>.Of([Woken("Ready", 550)]) }),
+        ("a wake that timed out", "timeouts/cold-start", "Warning", "had no ready pod in time", f => f with { Models = Seen<IReadOnlyList<CachedModel>>.Of([Woken("TimedOut", 0)]) }),
         ("strict without sidecars", "mesh/activator-sidecar", "Error", "no sidecars", f => f with { Namespaces = f.Namespaces.With("knative-serving", Object("""{"metadata":{"name":"knative-serving","labels":{"serving.knative.dev/release":"v0.26.0"}}}""")) }),
         ("activator shut out", "mesh/activator-allowed", "Error", "lets nobody of knative-serving in", f => f with { AuthorizationPolicies = List("""{"metadata":{"name":"own","namespace":"models"},"spec":{"rules":[{"from":[{"source":{"namespaces":["models"]}}]}]}}""") }),
         ("everybody denied", "mesh/activator-allowed", "Error", "denies everybody", f => f with { AuthorizationPolicies = List("""{"metadata":{"name":"no","namespace":"models"},"spec":{"action":"DENY","rules":[{}]}}""") }),
@@ -121,5 +123,12 @@ public sealed class DiagnosisTests
             Source = Bloom.Spec!.Source,
             Serving = new() { Predictor = new() { ["timeout"] = int.Parse(seconds, System.Globalization.CultureInfo.InvariantCulture) } },
         },
+    };
+
+    private static CachedModel Woken(string phase, double seconds) => new()
+    {
+        Metadata = Bloom.Metadata,
+        Spec = Bloom.Spec,
+        Status = new() { Activation = new() { Phase = phase, Verdict = "Cold", Reason = "NoPod", Since = Now, Phases = [new() { Name = "total", Seconds = seconds }] } },
     };
 }

@@ -25,6 +25,7 @@ public sealed class FunctionTableTests : IDisposable
         PredictModel get,head,post,put,patch,delete,options models/{ns}/{name}/{*rest}
         PredictOpenAI get,head,post,put,patch,delete,options openai/{*rest}
         PredictV2 get,head,post,put,patch,delete,options v2/{*rest}
+        PrewarmTick post events/tick
         ScaleSignalled post events/scale
         Sweep post events/sweep
         TrafficObserved post events/traffic

@@ -18,7 +18,7 @@ public sealed class LineOnApiTests : IAsyncLifetime
 {
     private const string Upload = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     private const string Later = "00-11111111111111111111111111111111-2222222222222222-01";
-    private static readonly ModelKey Key = new("default", "bloom");
+    private static readonly ModelKey Key = new("default", "traced");
     private readonly ApiWorld _world = new();
     private readonly OneVersion _uploads = new();
     private ModelLine _line = null!;

@@ -164,6 +164,18 @@ public class LinePlannerTests
     }
 
     [Fact]
+    public void Plan_Deleted_LabelsAloneMakeNothingOurs_ALostOwnerDoesNotKeepAnythingBack()
+    {
+        _world.Serve("v1");
+        var ours = _world.Datasets.Single();
+        ours.Metadata.OwnerReferences = null;
+        _world.Datasets.Add(new() { Metadata = new() { Name = "not-ours", Namespace = "demo", Labels = new(ours.Metadata.Labels!) } });
+        _world.Model.Metadata.DeletionTimestamp = _world.Now;
+        _world.Settle();
+        Assert.Equal("not-ours", Assert.Single(_world.Datasets).Metadata.Name);
+    }
+
+    [Fact]
     public void Plan_ForeignInferenceService_RefusedWithTheFix()
     {
         _world.Service = new() { Metadata = new() { Name = "fluid-bloom", Namespace = "demo" } };

@@ -1,0 +1,143 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using Microsoft.Extensions.Logging;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
+
+namespace Prewarm.Functions.Prewarm;
+
+/// <summary>
+/// Holds pods up without a new Revision: 1. the budget is charged first, for as long as the hold lasts unless it is renewed; 2. min-scale on the Revision itself (Knative 1.21 and newer); 3. on its PodAutoscaler too
+/// where that has not followed after a while (before 1.21); 4. a request through the gateway as long as no pod is there; 5. what has run out is taken back from both.
+/// </summary>
+internal sealed class HoldActor(IKubeApi api, FrontDoor door, PrewarmOptions options, TimeProvider time, ILogger<HoldActor> logger)
+{
+    private sealed record Watched(DateTimeOffset Since, DateTimeOffset? Ready, DateTimeOffset? Ended);
+
+    private readonly ConcurrentDictionary<ModelKey, Watched> _watched = new();
+
+    /// <param name="others">Pod-seconds of this day of the namespace's other models.</param>
+    /// <param name="tell">Writes the status, and with it what is charged.</param>
+    public async Task<PrewarmStatus> HoldAsync(CachedModel model, string revision, PrewarmPlan plan, PrewarmStatus status, double others, Func<PrewarmStatus, Task> tell, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var key = model.Key();
+        if (await api.GetAsync(PrewarmKinds.Revisions, key.Namespace, revision, cancellationToken) is not { } held)
+        {
+            return status with { Pods = 0, Until = null };
+        }
+
+        var hold = PrewarmHold.Of(held.Metadata);
+        var most = int.TryParse(held.Metadata.Annotations?.GetValueOrDefault(PrewarmHold.MaxScale), NumberStyles.None, CultureInfo.InvariantCulture, out var max) && max > 0 ? max : int.MaxValue;
+        var pods = Math.Min(plan.Pods, most);
+        var until = now + options.Lease < plan.Until!.Value ? now + options.Lease : plan.Until.Value;
+        if (hold is null || hold.Until <= now || hold.Pods != pods || (hold.Until < until && hold.Until - now < options.Lease / 2))
+        {
+            // 1
+            var from = hold is not null && hold.Pods >= pods && hold.Until > now ? hold.Until : now;
+            var today = TimeSpan.Zero <= until - from ? Math.Max(0, (until - from).TotalSeconds) * pods : 0;
+            status = status.Day == PrewarmTick.Day(now) ? status : status with { Day = PrewarmTick.Day(now), PodSeconds = 0 };
+            var left = Math.Min(Left(model.Spec!.Prewarm.Budget.PodHours, status.PodSeconds),
+                Left(options.NamespacePodHours.TryGetValue(key.Namespace, out var hours) ? hours : null, status.PodSeconds + others));
+            if (today > left)
+            {
+                until = from + TimeSpan.FromSeconds(left / pods);
+                today = left;
+            }
+
+            if (until <= now + TimeSpan.FromSeconds(1) && (hold is null || hold.Until <= now))
+            {
+                return status with { Pods = 0, Until = null, Why = "budget: what this day may cost is spent" };
+            }
+
+            if (until > from)
+            {
+                status = status with { Pods = pods, Until = Whole(until), PodSeconds = Math.Round(status.PodSeconds + today, 1), Why = plan.Why };
+                await tell(status);
+                // 2
+                hold = new(pods, hold?.Since ?? now, until, hold is null ? held.Metadata.Annotations?.GetValueOrDefault(PrewarmHold.MinScale) : hold.Before);
+                await api.MergePatchAsync(PrewarmKinds.Revisions, key.Namespace, revision, hold.Patch(), null, cancellationToken);
+                Log.Held(logger, key, pods, revision, until, plan.Why);
+            }
+        }
+
+        var autoscaler = await api.GetAsync(PrewarmKinds.Autoscalers, key.Namespace, revision, cancellationToken);
+        // 3
+        if (autoscaler is not null && now - hold!.Since > options.Follow
+            && autoscaler.Metadata.Annotations?.GetValueOrDefault(PrewarmHold.MinScale) != hold.Pods.ToString(CultureInfo.InvariantCulture))
+        {
+            var before = PrewarmHold.Of(autoscaler.Metadata) is { } own ? own.Before : autoscaler.Metadata.Annotations?.GetValueOrDefault(PrewarmHold.MinScale);
+            await api.MergePatchAsync(PrewarmKinds.Autoscalers, key.Namespace, revision, (hold with { Before = before }).Patch(), null, cancellationToken);
+        }
+
+        // 4
+        var up = autoscaler?.Status?.ActualScale is > 0;
+        if (!up)
+        {
+            Log.Knocked(logger, key, await door.KnockAsync(model, time, cancellationToken));
+        }
+
+        var watched = _watched.GetOrAdd(key, _ => new(hold!.Since, null, null));
+        _watched[key] = watched with { Ready = watched.Ready ?? (up ? now : null), Ended = null };
+        return status with { Pods = hold!.Pods, Until = Whole(hold.Until) };
+    }
+
+    /// <summary>Counts what came of a hold, when reports of its last minute have had time to come.</summary>
+    public PrewarmStatus Judge(ModelKey key, PrewarmStatus status, IReadOnlyList<ArrivalMinute> recent, DateTimeOffset now)
+    {
+        if (status.Pods > 0 || !_watched.TryGetValue(key, out var watched))
+        {
+            return status;
+        }
+
+        if (watched.Ended is not { } ended)
+        {
+            _watched[key] = watched with { Ended = now };
+            return status;
+        }
+
+        if (now - ended < options.Settle)
+        {
+            return status;
+        }
+
+        _watched.TryRemove(key, out _);
+        var (since, until) = (watched.Since.ToUnixTimeMilliseconds() / 1000.0, ended.ToUnixTimeMilliseconds() / 1000.0);
+        var first = recent.Where(m => m.LastAt >= since && m.FirstAt <= until).Select(m => Math.Max(m.FirstAt, since)).DefaultIfEmpty(double.NaN).First();
+        var result = double.IsNaN(first) ? "wasted" : watched.Ready is not { } ready || first < ready.ToUnixTimeMilliseconds() / 1000.0 ? "late" : "hit";
+        PrewarmMetrics.Came(result);
+        return status with { Hits = status.Hits + (result == "hit" ? 1 : 0), Late = status.Late + (result == "late" ? 1 : 0), Wasted = status.Wasted + (result == "wasted" ? 1 : 0) };
+    }
+
+    /// <summary>5: takes back what has run out, and what belongs to a model that is paused or gone.</summary>
+    public async Task ReapAsync(string? ns, CatalogSnapshot models, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        foreach (var kind in (ResourceType<Scaled>[])[PrewarmKinds.Revisions, PrewarmKinds.Autoscalers])
+        {
+            foreach (var held in (await api.ListAsync(kind, ns, PrewarmHold.Label + "=true", cancellationToken)).Items)
+            {
+                if (PrewarmHold.Of(held.Metadata) is not { } hold || (hold.Until > now && !Unwanted(held.Metadata, models)))
+                {
+                    continue;
+                }
+
+                try
+                {
+                    await api.MergePatchAsync(kind, held.Metadata.Namespace, held.Metadata.Name!, hold.Undo(), null, cancellationToken);
+                    Log.LetGo(logger, held.Metadata.Namespace ?? "", held.Metadata.Name!);
+                }
+                catch (KubeApiException e) when (e.IsNotFound)
+                {
+                    // Deleted meanwhile.
+                }
+            }
+        }
+    }
+
+    private static bool Unwanted(ObjectMeta held, CatalogSnapshot models) =>
+        models.Models.FirstOrDefault(m => m.Metadata.Namespace == held.Namespace && m.Status?.Versions?.Exists(v => v.Revision == held.Name) == true) is not { } model
+        || model.Spec?.Prewarm.Paused == true;
+
+    private static double Left(double? podHours, double spent) => podHours is { } hours ? Math.Max(0, (hours * 3600) - spent) : double.PositiveInfinity;
+
+    private static DateTimeOffset Whole(DateTimeOffset at) => new(at.UtcTicks - (at.UtcTicks % TimeSpan.TicksPerSecond), TimeSpan.Zero);
+}

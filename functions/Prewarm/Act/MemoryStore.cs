@@ -1,0 +1,158 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
+
+namespace Prewarm.Functions.Prewarm;
+
+/// <summary>
+/// What is remembered of each model, in ConfigMaps: 1. a model's own shard of <see cref="Shards"/>, so that 2,000 models of 4 KB stay below 500 KB each; 2. only shards that have changed are written, at most once a
+/// <see cref="Pace"/>; 3. a write names the resourceVersion it read, and a conflict joins what another writer has put there: nothing is lost by two; 4. what cannot be read, being corrupt or newer, is kept aside.
+/// </summary>
+internal sealed class MemoryStore(IKubeApi api, PrewarmOptions options, TimeProvider time, ILogger<MemoryStore> logger)
+{
+    public const int Shards = 32;
+    public const string Label = "prewarm.dev/state";
+    private const string Aside = "aside.";
+    private const int Tries = 8;
+    public static readonly TimeSpan Pace = TimeSpan.FromMinutes(1);
+
+    private readonly Dictionary<string, ServiceMemory> _memories = new(StringComparer.Ordinal);
+    private readonly HashSet<int> _dirty = [];
+    private DateTimeOffset? _saved;
+    private bool _loaded;
+
+    /// <summary>Null: nothing is known.</summary>
+    public ServiceMemory? Of(ModelKey model) => _memories.GetValueOrDefault(Key(model));
+
+    /// <summary>Learns from minutes that are old enough for late and reordered reports to have come; each once, also after a restart, because what lies before the last one learned is left out.</summary>
+    public void Fold(ModelKey model, IReadOnlyList<ArrivalMinute> minutes, DateTimeOffset settled)
+    {
+        var key = Key(model);
+        foreach (var minute in minutes.Where(m => (m.At + 1) * 60 <= settled.ToUnixTimeSeconds()))
+        {
+            if (!_memories.TryGetValue(key, out var memory))
+            {
+                _memories[key] = memory = new();
+            }
+
+            if (memory.Seen > 0 && minute.FirstAt <= memory.Last)
+            {
+                continue;
+            }
+
+            memory.Add(minute.FirstAt);
+            if (minute.LastAt > minute.FirstAt)
+            {
+                memory.Add(minute.LastAt);
+            }
+
+            _dirty.Add(Shard(key));
+        }
+    }
+
+    /// <summary>Reads what the last process left; once.</summary>
+    public async Task LoadAsync(CancellationToken cancellationToken)
+    {
+        if (_loaded)
+        {
+            return;
+        }
+
+        foreach (var map in (await api.ListAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, Label + "=memory", cancellationToken)).Items)
+        {
+            foreach (var (key, text) in map.BinaryData ?? [])
+            {
+                if (!key.StartsWith(Aside, StringComparison.Ordinal) && Read(key, text) is { } memory)
+                {
+                    _memories[key] = _memories.TryGetValue(key, out var there) ? ServiceMemory.Join(there, memory) : memory;
+                }
+            }
+        }
+
+        _loaded = true;
+    }
+
+    /// <summary>Writes the shards that have changed, unless it did so less than <see cref="Pace"/> ago.</summary>
+    public async Task SaveAsync(bool now, CancellationToken cancellationToken)
+    {
+        if (_dirty.Count == 0 || (!now && _saved is { } at && time.GetUtcNow() - at < Pace))
+        {
+            return;
+        }
+
+        _saved = time.GetUtcNow();
+        foreach (var shard in _dirty.ToList())
+        {
+            await SaveAsync(shard, cancellationToken);
+            _dirty.Remove(shard);
+        }
+    }
+
+    internal static int Shard(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key))[0] % Shards;
+
+    /// <summary>A ConfigMap's key: neither name has an underscore.</summary>
+    internal static string Key(ModelKey model) => $"{model.Namespace}_{model.Name}" is { Length: <= 240 } key ? key
+        : $"{model.Namespace}_{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(model.Name)))}";
+
+    private async Task SaveAsync(int shard, CancellationToken cancellationToken)
+    {
+        var name = FormattableString.Invariant($"prewarm-memory-{shard:00}");
+        var bytes = new byte[ServiceMemoryFormat.Size];
+        for (var attempt = 1; ; attempt++)
+        {
+            var map = await api.GetAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, name, cancellationToken);
+            var data = new Dictionary<string, string>(map?.BinaryData ?? [], StringComparer.Ordinal);
+            foreach (var (key, own) in _memories.Where(m => Shard(m.Key) == shard).ToList())
+            {
+                var memory = own;
+                if (data.TryGetValue(key, out var text))
+                {
+                    if (Read(key, text) is { } theirs)
+                    {
+                        _memories[key] = memory = ServiceMemory.Join(own, theirs);
+                    }
+                    else
+                    {
+                        data[Aside + key] = text;
+                    }
+                }
+
+                ServiceMemoryFormat.Write(memory, bytes);
+                data[key] = Convert.ToBase64String(bytes);
+            }
+
+            var next = new StateMap
+            {
+                ApiVersion = "v1",
+                Kind = "ConfigMap",
+                Metadata = new() { Name = name, Namespace = options.StateNamespace, ResourceVersion = map?.Metadata.ResourceVersion, Labels = new() { [Label] = "memory", [Ownership.ManagedByLabel] = "prewarm" } },
+                BinaryData = data,
+            };
+            try
+            {
+                await (map is null
+                    ? api.CreateAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, next, cancellationToken)
+                    : api.ReplaceAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, name, next, null, cancellationToken));
+                return;
+            }
+            catch (KubeApiException e) when (e.IsConflict && attempt < Tries)
+            {
+                // Another writer: read what it wrote and join.
+            }
+        }
+    }
+
+    private ServiceMemory? Read(string key, string text)
+    {
+        var bytes = new byte[(text.Length * 3 / 4) + 3];
+        if (Convert.TryFromBase64String(text, bytes, out var length) && ServiceMemoryFormat.TryRead(bytes.AsSpan(0, length), out var memory))
+        {
+            return memory;
+        }
+
+        Log.MemoryUnreadable(logger, key, Aside + key);
+        return null;
+    }
+}

@@ -1,0 +1,83 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
+
+namespace Prewarm.Functions.Prewarm;
+
+/// <summary>status.prewarm of a CachedModel: written by the prewarmer alone, as the rest is by the line alone.</summary>
+internal sealed record PrewarmStatus
+{
+    public int Pods { get; init; }
+
+    /// <summary>Kept or Released.</summary>
+    public string Cache { get; init; } = "Kept";
+    public string Why { get; init; } = "";
+
+    /// <summary>When it ends unless it is renewed.</summary>
+    public DateTimeOffset? Until { get; init; }
+
+    /// <summary>UTC day of <see cref="PodSeconds"/>.</summary>
+    public string? Day { get; init; }
+
+    /// <summary>Pod-seconds of this day, reserved before they are held: a crash can lose some, never overdraw.</summary>
+    public double PodSeconds { get; init; }
+    public long Hits { get; init; }
+    public long Late { get; init; }
+    public long Wasted { get; init; }
+}
+
+/// <summary>A CachedModel as the prewarmer sees it.</summary>
+internal sealed class PrewarmedModel
+{
+    public string? ApiVersion { get; set; }
+    public string? Kind { get; set; }
+    public ObjectMeta Metadata { get; set => field = value ?? new(); } = new();
+    public PrewarmedStatus? Status { get; set; }
+}
+
+internal sealed class PrewarmedStatus
+{
+    public PrewarmStatus? Prewarm { get; set; }
+}
+
+/// <summary>core/v1 ConfigMap.</summary>
+internal sealed class StateMap
+{
+    public string? ApiVersion { get; set; }
+    public string? Kind { get; set; }
+    public ObjectMeta Metadata { get; set => field = value ?? new(); } = new();
+
+    /// <summary>Base64.</summary>
+    public Dictionary<string, string>? BinaryData { get; set; }
+}
+
+/// <summary>serving.knative.dev Revision and its PodAutoscaler: metadata and pods.</summary>
+internal sealed class Scaled
+{
+    public ObjectMeta Metadata { get; set => field = value ?? new(); } = new();
+    public ScaledStatus? Status { get; set; }
+}
+
+internal sealed class ScaledStatus
+{
+    public int? ActualScale { get; set; }
+    public int? ActualReplicas { get; set; }
+}
+
+[JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(PrewarmedModel))]
+[JsonSerializable(typeof(StateMap))]
+[JsonSerializable(typeof(Scaled))]
+internal sealed partial class PrewarmJsonContext : JsonSerializerContext;
+
+internal static class PrewarmKinds
+{
+    public static readonly ResourceType<PrewarmedModel> Models = new("prewarm.dev", "v1alpha1", "cachedmodels", "CachedModel", PrewarmJsonContext.Default.PrewarmedModel);
+    public static readonly ResourceType<StateMap> ConfigMaps = new("", "v1", "configmaps", "ConfigMap", PrewarmJsonContext.Default.StateMap);
+    public static readonly ResourceType<Scaled> Revisions = new("serving.knative.dev", "v1", "revisions", "Revision", PrewarmJsonContext.Default.Scaled);
+    public static readonly ResourceType<Scaled> Autoscalers = new("autoscaling.internal.knative.dev", "v1alpha1", "podautoscalers", "PodAutoscaler", PrewarmJsonContext.Default.Scaled);
+
+    /// <summary>Field manager of status.prewarm.</summary>
+    public const string StatusManager = "prewarm-tick";
+}

@@ -1,0 +1,169 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Pipeline;
+
+namespace Prewarm.Functions.Prewarm;
+
+/// <summary>
+/// Brings every model to what its plan says, by level, so that a tick which is lost, repeated or run by two processes changes nothing about where it ends:
+/// 1. what was learned is read, and what has come since is folded in; 2. each model: cache first, then pods, within its budget; 3. holds that have run out are taken back, whoever made them; 4. what was learned is saved.
+/// </summary>
+internal sealed class PrewarmTick(
+    IKubeApi api, ICatalog catalog, IOptions<CatalogOptions> scope, IArrivals arrivals, MemoryStore memories, HoldActor holds, CacheActor caches, PrewarmOptions options, TimeProvider time, ILogger<PrewarmTick> logger) : IDisposable
+{
+    private readonly SemaphoreSlim _one = new(1, 1);
+    private Dictionary<ModelKey, PrewarmStatus>? _told;
+    private long? _before;
+
+    public void Dispose() => _one.Dispose();
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        // A tick that runs does what this one would.
+        if (!catalog.Synced.IsCompletedSuccessfully || !await _one.WaitAsync(0, cancellationToken))
+        {
+            return;
+        }
+
+        try
+        {
+            await TickAsync(cancellationToken);
+        }
+        finally
+        {
+            _one.Release();
+        }
+    }
+
+    internal static bool Expected(Exception e) => e is KubeApiException or HttpRequestException or IOException or JsonException;
+
+    private async Task TickAsync(CancellationToken cancellationToken)
+    {
+        // 1
+        await memories.LoadAsync(cancellationToken);
+        var now = time.GetUtcNow();
+        var seconds = _before is { } before ? time.GetElapsedTime(before).TotalSeconds : 0;
+        _before = time.GetTimestamp();
+        _told ??= await ToldAsync(cancellationToken);
+        var models = catalog.Current;
+        foreach (var gone in _told.Keys.Where(k => !models.ByKey.ContainsKey(k)).ToList())
+        {
+            _told.Remove(gone);
+        }
+
+        // 2
+        foreach (var model in models.Models)
+        {
+            try
+            {
+                await ModelAsync(model, now, seconds, cancellationToken);
+            }
+            catch (Exception e) when (Expected(e))
+            {
+                Log.Deferred(logger, model.Key(), e.Message);
+            }
+        }
+
+        // 3
+        foreach (var ns in Scopes())
+        {
+            await holds.ReapAsync(ns, models, now, cancellationToken);
+        }
+
+        // 4
+        await memories.SaveAsync(now: false, cancellationToken);
+    }
+
+    private async Task ModelAsync(CachedModel model, DateTimeOffset now, double seconds, CancellationToken cancellationToken)
+    {
+        var key = model.Key();
+        var recent = arrivals.Recent(key);
+        memories.Fold(key, recent, now - options.Settle);
+        var memory = memories.Of(key);
+        var last = recent.Count > 0 ? recent[^1].LastAt : memory?.Last ?? double.NaN;
+        var serving = model.Status?.Versions?.FindLast(v => v.State == "Serving");
+        if (model.Spec is not { } spec || model.Metadata.DeletionTimestamp is not null || serving?.Revision is not { } revision || model.Status?.Url is null)
+        {
+            return;
+        }
+
+        var plan = PrewarmPlanner.Plan(spec.Prewarm, memory, last, Pods(model, recent), now);
+        var told = _told!.GetValueOrDefault(key) ?? new();
+        var status = told;
+        // Cache before pods: what a pod reads first is there.
+        var cache = await caches.ActAsync(model, plan, revision, cancellationToken);
+        if (plan.Pods > 0)
+        {
+            // What this day has cost may have been written by another process.
+            status = await FreshAsync(key, cancellationToken) ?? told;
+            var spent = _told!.Where(t => t.Key.Namespace == key.Namespace && t.Key != key && t.Value.Day == Day(now)).Sum(t => t.Value.PodSeconds);
+            status = await holds.HoldAsync(model, revision, plan, status, spent, s => TellAsync(key, s, cancellationToken), now, cancellationToken);
+        }
+        else if (told.Pods > 0)
+        {
+            status = status with { Pods = 0, Until = null };
+        }
+
+        status = holds.Judge(key, status with { Cache = cache, Why = status.Why.StartsWith("budget", StringComparison.Ordinal) && plan.Pods > 0 ? status.Why : plan.Why }, recent, now);
+        PrewarmMetrics.Observe(key, status, seconds);
+        // A model that nobody has anything prepared for needs no status.
+        if (status != told && (told != new PrewarmStatus() || status.Pods > 0 || status.Cache != "Kept" || spec.Prewarm.Windows.Count > 0 || spec.Prewarm.Patience > 0 || spec.Prewarm.Paused))
+        {
+            await TellAsync(key, status, cancellationToken);
+        }
+    }
+
+    internal static string Day(DateTimeOffset now) => now.UtcDateTime.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture);
+
+    /// <summary>Little's law over the busiest of the last minutes with calls.</summary>
+    private static int Pods(CachedModel model, IReadOnlyList<ArrivalMinute> recent)
+    {
+        var minutes = recent.TakeLast(60).ToList();
+        var served = minutes.Sum(m => m.Served);
+        if (served == 0)
+        {
+            return 1;
+        }
+
+        var concurrency = model.Spec!.Serving.Predictor?["containerConcurrency"] is JsonValue value && value.TryGetValue<int>(out var limit) && limit > 0 ? limit : 100;
+        return PodCount.Pods(minutes.Max(m => m.Count) / 60.0, minutes.Sum(m => m.ServiceSeconds) / served, concurrency, maxScale: 0);
+    }
+
+    private IEnumerable<string?> Scopes() => scope.Value.Namespaces is { Count: > 0 } some ? some : (IEnumerable<string?>)[null];
+
+    private async Task<Dictionary<ModelKey, PrewarmStatus>> ToldAsync(CancellationToken cancellationToken)
+    {
+        var told = new Dictionary<ModelKey, PrewarmStatus>();
+        foreach (var ns in Scopes())
+        {
+            foreach (var model in (await api.ListAsync(PrewarmKinds.Models, ns, null, cancellationToken)).Items)
+            {
+                if (model.Status?.Prewarm is { } status)
+                {
+                    told[new(model.Metadata.Namespace ?? "", model.Metadata.Name ?? "")] = status;
+                }
+            }
+        }
+
+        return told;
+    }
+
+    private async Task<PrewarmStatus?> FreshAsync(ModelKey key, CancellationToken cancellationToken) =>
+        (await api.GetAsync(PrewarmKinds.Models, key.Namespace, key.Name, cancellationToken))?.Status?.Prewarm;
+
+    private async Task TellAsync(ModelKey key, PrewarmStatus status, CancellationToken cancellationToken)
+    {
+        await api.ApplyAsync(PrewarmKinds.Models, key.Namespace, key.Name, new PrewarmedModel
+        {
+            ApiVersion = PrewarmKinds.Models.ApiVersion,
+            Kind = PrewarmKinds.Models.Kind,
+            Metadata = new() { Name = key.Name, Namespace = key.Namespace },
+            Status = new() { Prewarm = status },
+        }, PrewarmKinds.StatusManager, force: true, "status", cancellationToken);
+        _told![key] = status;
+    }
+}

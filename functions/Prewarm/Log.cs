@@ -1,0 +1,29 @@
+using Microsoft.Extensions.Logging;
+using Prewarm.Functions.Catalog;
+
+namespace Prewarm.Functions.Prewarm;
+
+/// <summary>Event ids 900–999.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(900, LogLevel.Information, "{Model}: {Pods} pods of {Revision} are held until {Until:u}: {Why}")]
+    public static partial void Held(ILogger logger, ModelKey model, int pods, string revision, DateTimeOffset until, string why);
+
+    [LoggerMessage(901, LogLevel.Information, "{Scope}/{Revision}: no longer held")]
+    public static partial void LetGo(ILogger logger, string scope, string revision);
+
+    [LoggerMessage(902, LogLevel.Information, "{Model}: its cache is {What}: {Why}")]
+    public static partial void Cache(ILogger logger, ModelKey model, string what, string why);
+
+    [LoggerMessage(903, LogLevel.Warning, "{Model}: will try again at the next tick: {Message}")]
+    public static partial void Deferred(ILogger logger, ModelKey model, string message);
+
+    [LoggerMessage(904, LogLevel.Error, "what was remembered as {Key} is corrupt or of a newer version: it is kept as {Aside}, and begun afresh")]
+    public static partial void MemoryUnreadable(ILogger logger, string key, string aside);
+
+    [LoggerMessage(905, LogLevel.Warning, "the tick failed, the next one tries again: {Message}")]
+    public static partial void TickFailed(ILogger logger, string message);
+
+    [LoggerMessage(906, LogLevel.Information, "{Model}: woken through the gateway: {Answer}")]
+    public static partial void Knocked(ILogger logger, ModelKey model, string answer);
+}
