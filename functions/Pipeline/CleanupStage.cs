@@ -7,7 +7,16 @@ namespace Prewarm.Functions.Pipeline;
 /// <summary>Lets go of what nothing needs, and takes a deleted model apart. Only what we own is ever deleted.</summary>
 internal static class CleanupStage
 {
-    /// <summary>Deletes the caches of versions that neither serve, nor are on their way, nor are kept for a way back.</summary>
+    /// <summary>
+    /// How long an object may be there before the status knows it: longer than a look takes from its first read to its last write. A replica reads the status first and the
+    /// objects afterwards, so what it does not know may be what another has just made.
+    /// </summary>
+    internal static readonly TimeSpan Young = TimeSpan.FromMinutes(2);
+
+    /// <summary>
+    /// Deletes the caches of versions that neither serve, nor are on their way, nor are kept for a way back: at once where the status that was read has such a version with its
+    /// cache, else (left by a process that was killed, or by old news) when they are no longer young.
+    /// </summary>
     public static void LetGo(LinePass pass, VersionStatus? target)
     {
         var observed = pass.Observed;
@@ -16,6 +25,7 @@ internal static class CleanupStage
             .OfType<string>().ToHashSet(StringComparer.Ordinal);
         // By name as well: somebody may have edited the annotation.
         var needed = pass.Versions.Where(v => v.Digest is not null && kept.Contains(v.Digest)).SelectMany(v => (string?[])[v.Dataset, v.DataLoad]).OfType<string>().ToHashSet(StringComparer.Ordinal);
+        var known = (observed.Read?.Versions ?? []).Where(v => v.Dataset is not null).Select(v => v.Digest).OfType<string>().ToHashSet(StringComparer.Ordinal);
         pass.Actions.AddRange(observed.Loads.Select(l => l.Metadata).Where(Dead).Select(m => new LineAction.DeleteLoad(m.Name!, m.Uid)));
         pass.Actions.AddRange(observed.Datasets.Select(d => d.Metadata).Where(Dead).Select(m => new LineAction.DeleteDataset(m.Name!, m.Uid)));
         pass.Actions.AddRange(observed.Runtimes.Select(r => r.Metadata).Where(Dead).Select(m => new LineAction.DeleteRuntime(m.Name!, m.Uid)));
@@ -27,7 +37,18 @@ internal static class CleanupStage
         }
 
         bool Dead(ObjectMeta meta) => Ownership.Owns(pass.Model, meta) && meta.DeletionTimestamp is null && !needed.Contains(meta.Name!)
-            && meta.Annotations?.GetValueOrDefault(Ownership.DigestAnnotation) is { } digest && !kept.Contains(digest);
+            && meta.Annotations?.GetValueOrDefault(Ownership.DigestAnnotation) is { } digest && !kept.Contains(digest) && (known.Contains(digest) || Old(meta));
+
+        bool Old(ObjectMeta meta)
+        {
+            if (meta.CreationTimestamp is not { } made || made + Young <= pass.Now)
+            {
+                return true;
+            }
+
+            pass.LookAt(made + Young);
+            return false;
+        }
     }
 
     /// <summary>The tutorial's order: InferenceService, DataLoad, Dataset, JindoRuntime; the next kind only when the one before is gone.</summary>

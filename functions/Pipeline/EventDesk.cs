@@ -27,15 +27,21 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
     /// <param name="concerned">The models that one event concerns; null when the event is poison.</param>
     /// <param name="fresh">The events tell of the store: what was listed before them does not count.</param>
     public Task<IResult> HandleAsync(HttpRequest request, string source, bool fresh, Func<CloudEvent, IEnumerable<ModelKey>?> concerned, CancellationToken cancellationToken) =>
-        HandleAsync(request, source, fresh, concerned, static (_, _) => false, cancellationToken);
+        HandleAsync(request, source, concerned, static (_, _) => TimeSpan.Zero, (key, cause, _, waiting) => line.AdvanceAsync(key, cause, fresh, waiting), cancellationToken);
 
-    /// <summary>The same, for events of which some ask for nothing.</summary>
-    /// <param name="known">Whether an event says nothing that a look at the model has not seen: it is answered at once. An upload of ten thousand files is ten thousand events.</param>
+    /// <summary>The same for events of the store, of which some ask for nothing and some for nothing at once.</summary>
+    /// <param name="patience">How long the look that an event asks for may wait; null: it says nothing that a look at the model has not seen, and is answered at once.
+    /// An upload of ten thousand files is ten thousand events.</param>
     public Task<IResult> HandleAsync(
-        HttpRequest request, string source, bool fresh, Func<CloudEvent, IEnumerable<ModelKey>?> concerned, Func<CloudEvent, ModelKey, bool> known, CancellationToken cancellationToken) =>
+        HttpRequest request, string source, Func<CloudEvent, IEnumerable<ModelKey>?> concerned, Func<CloudEvent, ModelKey, TimeSpan?> patience, CancellationToken cancellationToken) =>
+        HandleAsync(request, source, concerned, patience, line.AdvanceAsync, cancellationToken);
+
+    private Task<IResult> HandleAsync(
+        HttpRequest request, string source, Func<CloudEvent, IEnumerable<ModelKey>?> concerned, Func<CloudEvent, ModelKey, TimeSpan?> patience,
+        Func<ModelKey, string?, TimeSpan, CancellationToken, Task<LineOutcome>> look, CancellationToken cancellationToken) =>
         ReceiveAsync(request, source, async (events, waiting) =>
         {
-            var causes = new Dictionary<ModelKey, string?>();
+            var asked = new Dictionary<ModelKey, (string? Cause, TimeSpan Patience)>();
             var old = 0;
             foreach (var cloudEvent in events)
             {
@@ -47,18 +53,23 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
 
                 foreach (var key in keys)
                 {
-                    if (known(cloudEvent, key))
+                    if (patience(cloudEvent, key) is not { } wait)
                     {
                         old++;
-                        continue;
                     }
-
-                    causes.TryAdd(key, TraceParent.Of(request, cloudEvent));
+                    else if (!asked.TryGetValue(key, out var before))
+                    {
+                        asked[key] = (TraceParent.Of(request, cloudEvent), wait);
+                    }
+                    else if (wait < before.Patience)
+                    {
+                        asked[key] = before with { Patience = wait };
+                    }
                 }
             }
 
-            var looks = Task.WhenAll(causes.Select(c => line.AdvanceAsync(c.Key, c.Value, fresh, waiting)));
-            return await AnswerAsync(request, source, looks, (causes.Count, old) switch { ( > 0, _) => "handled", (0, > 0) => "known", _ => "unclaimed" }, waiting);
+            var looks = Task.WhenAll(asked.Select(a => look(a.Key, a.Value.Cause, a.Value.Patience, waiting)));
+            return await AnswerAsync(request, source, looks, (asked.Count, old) switch { ( > 0, _) => "handled", (0, > 0) => "known", _ => "unclaimed" }, waiting);
         }, cancellationToken);
 
     /// <summary>Looks at whatever <paramref name="look"/> looks at, whatever the events say.</summary>

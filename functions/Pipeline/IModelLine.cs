@@ -10,6 +10,9 @@ internal interface IModelLine
     /// <param name="fresh">The store may have changed: list it again. False takes a listing of the last 2 s when there is one, instead of waiting for the next.</param>
     Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, bool fresh, CancellationToken cancellationToken);
 
+    /// <summary>The same, listing anew, for an event that completes nothing: the look may wait so long for others to share its listing, unless somebody asks who does not wait.</summary>
+    Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, TimeSpan patience, CancellationToken cancellationToken) => AdvanceAsync(model, cause, true, cancellationToken);
+
     /// <summary>Whether a look that settled has listed this very object: an event about it asks for nothing new. In doubt no.</summary>
     bool Knows(ModelKey model, string key, string etag) => false;
 

@@ -11,6 +11,10 @@ internal sealed class LinePass(Observed observed, List<VersionStatus> versions, 
     public Observed Observed { get; } = observed;
     public CachedModel Model => Observed.Model;
     public IReadOnlyList<UploadedVersion> Uploads => Observed.Uploads?.Versions ?? [];
+
+    /// <summary>Whether the store has told what lies there now.</summary>
+    public bool Listed => Observed.Uploads is { Failure: null };
+
     public List<VersionStatus> Versions { get; } = versions;
     public Conditions Conditions { get; } = conditions;
     public DateTimeOffset Now { get; } = now;
@@ -43,7 +47,7 @@ internal sealed class LinePass(Observed observed, List<VersionStatus> versions, 
     public void Ensure<T>(T? observed, T desired, Func<T, LineAction> apply, JsonTypeInfo<T> json)
         where T : class
     {
-        if (observed is null || !JsonSubset.Covers(observed, desired, json))
+        if (observed is null || !(ObjectMatch.Alike(observed, desired) || JsonSubset.Covers(observed, desired, json)))
         {
             Actions.Add(apply(desired));
         }

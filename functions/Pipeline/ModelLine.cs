@@ -37,7 +37,13 @@ internal sealed class ModelLine : IModelLine
 
     public Task<LineOutcome> AdvanceAsync(ModelKey model, CancellationToken cancellationToken) => AdvanceAsync(model, null, true, cancellationToken);
 
-    public async Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, bool fresh, CancellationToken cancellationToken)
+    public Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, bool fresh, CancellationToken cancellationToken) =>
+        AdvanceAsync(model, cause, fresh, TimeSpan.Zero, cancellationToken);
+
+    public Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, TimeSpan patience, CancellationToken cancellationToken) =>
+        AdvanceAsync(model, cause, true, patience, cancellationToken);
+
+    private async Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, bool fresh, TimeSpan patience, CancellationToken cancellationToken)
     {
         var slot = _slots.GetOrAdd(model, static _ => new());
         Task<LineOutcome> run;
@@ -46,7 +52,17 @@ internal sealed class ModelLine : IModelLine
             // The pass that runs now may have read before our event: ours is the next one.
             slot.Cause ??= cause;
             slot.Fresh |= fresh;
-            slot.Next ??= RunAfterAsync(slot.Current, model, slot);
+            if (slot.Next is null)
+            {
+                slot.Hurry = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                slot.Next = RunAfterAsync(slot.Current, model, slot, slot.Hurry.Task, patience);
+            }
+
+            if (patience <= TimeSpan.Zero)
+            {
+                slot.Hurry.TrySetResult();
+            }
+
             run = slot.Next;
         }
 
@@ -55,9 +71,14 @@ internal sealed class ModelLine : IModelLine
 
     public bool Knows(ModelKey model, string key, string etag) => etag.Length > 0 && _slots.TryGetValue(model, out var slot) && slot.Listed?.Has(key, etag) == true;
 
-    private async Task<LineOutcome> RunAfterAsync(Task before, ModelKey model, Slot slot)
+    private async Task<LineOutcome> RunAfterAsync(Task before, ModelKey model, Slot slot, Task hurry, TimeSpan patience)
     {
         await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ForceYielding);
+        if (!hurry.IsCompleted)
+        {
+            await hurry.WaitAsync(patience, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
         var done = new TaskCompletionSource();
         string? cause;
         bool fresh;
@@ -214,6 +235,9 @@ internal sealed class ModelLine : IModelLine
     {
         public Task Current { get; set; } = Task.CompletedTask;
         public Task<LineOutcome>? Next { get; set; }
+
+        /// <summary>Ends the patience of the next look.</summary>
+        public TaskCompletionSource Hurry { get; set; } = new();
 
         /// <summary>What the last look that settled has listed.</summary>
         public UploadObservation? Listed { get; set; }

@@ -31,7 +31,7 @@ internal sealed class ModelObserver(IKubeReader api, IUploadSource uploads, ICat
         var pods = PodsAsync(model, cancellationToken);
         var workers = WorkersAsync(datasets, adopted, cancellationToken);
         var observation = model.Metadata.DeletionTimestamp is null && model.Location() is not null
-            ? listed is null ? ListUploadsAsync(model, fresh, cancellationToken) : Task.FromResult(listed)
+            ? UploadsAsync(model, listed, fresh, cancellationToken)
             : null;
         await Task.WhenAll([datasets, runtimes, loads, serving, adopted, pods, workers, observation ?? Task.CompletedTask]);
         return new(model)
@@ -117,6 +117,12 @@ internal sealed class ModelObserver(IKubeReader api, IUploadSource uploads, ICat
 
         return pods.Where(p => p.Metadata.DeletionTimestamp is null && p.Spec?.NodeName is not null)
             .ToLookup(p => p.Metadata.Labels?.GetValueOrDefault("serving.knative.dev/revision") ?? "", p => p.Spec!.NodeName!);
+    }
+
+    private async Task<UploadObservation> UploadsAsync(CachedModel model, UploadObservation? listed, bool fresh, CancellationToken cancellationToken)
+    {
+        var last = listed ?? (fresh ? null : await ListUploadsAsync(model, fresh: false, cancellationToken));
+        return last is not null && !VersionLedger.Outdated(model.Status?.Versions ?? [], last) ? last : await ListUploadsAsync(model, fresh: true, cancellationToken);
     }
 
     private async Task<UploadObservation> ListUploadsAsync(CachedModel model, bool fresh, CancellationToken cancellationToken)

@@ -1,7 +1,9 @@
+using CloudNative.CloudEvents;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Azure.Functions.Worker;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Events;
+using Prewarm.Functions.Upload;
 
 namespace Prewarm.Functions.Pipeline;
 
@@ -18,11 +20,18 @@ internal sealed class ModelUploadedFunction(EventDesk desk, IModelLine line, ICa
             return Results.Empty;
         }
 
-        return await desk.HandleAsync(request, "oss", true, cloudEvent => OssObjectEvent.Parse(cloudEvent) switch
+        return await desk.HandleAsync(request, "oss", cloudEvent => OssObjectEvent.Parse(cloudEvent) switch
         {
             null => null,
             { Counts: false } => [],
             var created => catalog.Current.Owners(created.Bucket, created.Key).Select(m => m.Key()),
-        }, (cloudEvent, model) => OssObjectEvent.Parse(cloudEvent) is { } created && line.Knows(model, created.Key, created.ETag), cancellationToken);
+        }, Patience, cancellationToken);
     }
+
+    private TimeSpan? Patience(CloudEvent cloudEvent, ModelKey model) => OssObjectEvent.Parse(cloudEvent) switch
+    {
+        { } created when line.Knows(model, created.Key, created.ETag) => null,
+        { } created when catalog.Current.ByKey.GetValueOrDefault(model)?.Spec is { } spec => UploadPlanner.Patience(spec.Source.Complete, created.Key),
+        _ => TimeSpan.Zero,
+    };
 }

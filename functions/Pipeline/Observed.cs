@@ -11,6 +11,9 @@ internal sealed record Observed(CachedModel Model)
     /// <summary>W3C traceparent of the event that asked for this look.</summary>
     public string? Cause { get; init; }
 
+    /// <summary>The status that was read, before anything else was, while the model's own is what the steps of this plan have made of it.</summary>
+    public CachedModelStatus? Read { get; init; } = Model.Status;
+
     public UploadObservation? Uploads { get; init; }
     public IReadOnlyList<Dataset> Datasets { get; init; } = [];
     public IReadOnlyList<JindoRuntime> Runtimes { get; init; } = [];

@@ -113,6 +113,12 @@ internal static class RolloutStage
         pass.Conditions.Set("RevisionReady", true, "RevisionReady", $"version {target.Name}: revision {revision.Metadata.Name}");
 
         // 3
+        if (!pass.Listed && target.ServingSince is null)
+        {
+            // Whether its files are still those that were loaded, and whether it has golden questions, only a listing tells: no traffic before there is one.
+            return;
+        }
+
         var golden = pass.Upload(target)?.GoldenKey;
         target.Golden ??= golden is null ? "None" : null;
         if (target.Golden is null)

@@ -18,6 +18,13 @@ internal static class VersionState
 internal static class VersionLedger
 {
     /// <summary>
+    /// Whether a listing is older than the status: another replica has listed since and found a version complete that this listing lacks or has otherwise.
+    /// Acted upon, it would take back what is being loaded.
+    /// </summary>
+    public static bool Outdated(IReadOnlyList<VersionStatus> known, UploadObservation listed) => listed.Failure is null && known.Any(v =>
+        v.State is VersionState.Complete or VersionState.Warming or VersionState.Warm && v.ServingSince is null && !listed.Versions.Any(u => u.Name == v.Name && u.Digest == v.Digest));
+
+    /// <summary>
     /// Returns the versions as they are now, oldest completion first, and those whose files were changed in place after they were served. A version completes when the last
     /// of its files, or its marker, came to the store: not when somebody noticed, so that late or reordered looks change no order.
     /// </summary>

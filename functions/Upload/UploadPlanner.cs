@@ -29,6 +29,21 @@ internal static class UploadPlanner
         Func<string, byte[]?> content, DateTimeOffset now) =>
         [.. Split(source, prefix, objects, open).Select(v => Judge(source.Complete, prefix, v, content, now))];
 
+    /// <summary>
+    /// How long a listing for the sake of one new object may wait without anything being complete later for it, at most the time between two listings: so that the object which
+    /// completes the upload (its marker, or the last one of a manifest) finds that time over, and one listing serves all that came before.
+    /// </summary>
+    public static TimeSpan Patience(CompleteSpec rule, string key)
+    {
+        var completes = (rule.When is "Auto" or "Marker" && Named(rule.Marker)) || (rule.When == "Auto" && Named(Manifest)) || rule.When == "Manifest";
+        return completes ? TimeSpan.Zero : rule.When == "Marker" || ShortQuiet(rule) > ListingPace.Interval ? ListingPace.Interval : ShortQuiet(rule);
+
+        bool Named(string name) => key.EndsWith(name, StringComparison.Ordinal) && (key.Length == name.Length || key[^(name.Length + 1)] == '/');
+    }
+
+    /// <summary>What has to be quiet once every shard of an index is there: tokenizer files come after the index.</summary>
+    private static TimeSpan ShortQuiet(CompleteSpec rule) => TimeSpan.FromSeconds(Math.Max(0, Math.Min(rule.QuietSeconds, Math.Max(2, rule.QuietSeconds / 6.0))));
+
     private static bool WantsContent(string when, string versionPrefix, string key) => when switch
     {
         "Auto" => UploadDocuments.IsIndex(key) || key == versionPrefix + Manifest,
@@ -90,7 +105,7 @@ internal static class UploadPlanner
     private static UploadedVersion Judge(CompleteSpec rule, string prefix, Version version, Func<string, byte[]?> content, DateTimeOffset now)
     {
         var quiet = TimeSpan.FromSeconds(Math.Max(0, rule.QuietSeconds));
-        var shortQuiet = TimeSpan.FromSeconds(Math.Min(quiet.TotalSeconds, Math.Max(2, quiet.TotalSeconds / 6)));
+        var shortQuiet = ShortQuiet(rule);
         var stallAfter = TimeSpan.FromMinutes(Math.Max(1, rule.StalledAfterMinutes));
         var files = version.Files;
         var lastChange = files.Select(f => f.LastModified)

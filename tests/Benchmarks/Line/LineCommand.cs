@@ -27,20 +27,21 @@ internal static class LineCommand
         await world.StartFunctionsAsync(arguments.Text("functions"), null, cancellationToken);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var watching = WatchAsync(world, stop.Token);
-        await MeasureAsync(world, "warming", Batch, 1, together: false, cancellationToken);
+        await MeasureAsync(world, "warming", Batch, 1, null, cancellationToken);
 
         Console.WriteLine("| uploads | p50, ms | p95, ms | largest, ms |");
         Console.WriteLine("|---|---|---|---|");
-        Show($"{uploads} one after another", await MeasureAsync(world, "one", uploads, 1, together: false, cancellationToken));
-        Show($"{uploads}, 10 at once", await MeasureAsync(world, "ten", uploads, 10, together: false, cancellationToken));
-        Show($"{uploads} one after another, marker and files told at once", await MeasureAsync(world, "burst", uploads, 1, together: true, cancellationToken));
+        Show($"{uploads} one after another", await MeasureAsync(world, "one", uploads, 1, null, cancellationToken));
+        Show($"{uploads}, 10 at once", await MeasureAsync(world, "ten", uploads, 10, null, cancellationToken));
+        Show($"{uploads} one after another, marker and files told at once", await MeasureAsync(world, "burst", uploads, 1, TimeSpan.Zero, cancellationToken));
+        Show($"{uploads} one after another, the marker 0.3 s after the files", await MeasureAsync(world, "soon", uploads, 1, TimeSpan.FromSeconds(0.3), cancellationToken));
         await stop.CancelAsync();
         await watching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return 0;
     }
 
-    /// <param name="together">The files' events come right before the marker's, in place of a listing interval before it.</param>
-    private static async Task<List<double>> MeasureAsync(LineWorldOnServer world, string name, int uploads, int atOnce, bool together, CancellationToken cancellationToken)
+    /// <param name="before">The files' events come so long before the marker's; null: two listing intervals and more.</param>
+    private static async Task<List<double>> MeasureAsync(LineWorldOnServer world, string name, int uploads, int atOnce, TimeSpan? before, CancellationToken cancellationToken)
     {
         var times = new List<double>();
         for (var from = 0; from < uploads; from += Batch)
@@ -54,7 +55,7 @@ internal static class LineCommand
             foreach (var model in models)
             {
                 await world.UploadAsync(model, cancellationToken);
-                if (!together)
+                if (before is null)
                 {
                     world.TellFiles(model);
                 }
@@ -63,21 +64,23 @@ internal static class LineCommand
             await Task.Delay(ListingInterval * 2, TimeProvider.System, cancellationToken);
             foreach (var some in models.Chunk(atOnce))
             {
-                times.AddRange(await Task.WhenAll(some.Select(m => OneAsync(world, m, together, cancellationToken))));
+                times.AddRange(await Task.WhenAll(some.Select(m => OneAsync(world, m, before, cancellationToken))));
             }
         }
 
         return times;
     }
 
-    private static async Task<double> OneAsync(LineWorldOnServer world, string model, bool together, CancellationToken cancellationToken)
+    private static async Task<double> OneAsync(LineWorldOnServer world, string model, TimeSpan? before, CancellationToken cancellationToken)
     {
-        await world.MarkAsync(model, cancellationToken);
-        var written = Written.GetOrAdd(model, _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
-        if (together)
+        if (before is { } time)
         {
             world.TellFiles(model);
+            await (time > TimeSpan.Zero ? Task.Delay(time, TimeProvider.System, cancellationToken) : Task.CompletedTask);
         }
+
+        await world.MarkAsync(model, cancellationToken);
+        var written = Written.GetOrAdd(model, _ => new(TaskCreationOptions.RunContinuationsAsynchronously));
 
         var told = TimeProvider.System.GetTimestamp();
         world.TellMarker(model);

@@ -18,9 +18,14 @@ public class FirePropertyTests
 
     private static readonly Gen<(Character[] Characters, int[][] Steps)> s_history = Gen.Select(s_character.Array[3], Gen.Int[0, 11_999].Array[0, 150].Array[3], (c, s) => (c, s));
 
-    // Explicit: about a third of random runs find a history whose end has fewer failed DataLoads than the undisturbed one, not explained yet (CsCheck_Seed=6CjDg2UBnR91).
+    [Fact]
+    public void TwoReplicas_AnyOrderAndCrashes_SameEnd() => SameEnd(Histories);
+
+    /// <summary>As many histories as 300 runs of the test beside it have.</summary>
     [Fact(Explicit = true)]
-    public void TwoReplicas_AnyOrderAndCrashes_SameEnd()
+    public void TwoReplicas_AnyOrderAndCrashes_SameEndInManyHistories() => SameEnd(300 * Histories);
+
+    private static void SameEnd(int histories)
     {
         var conflicts = 0;
         s_history.Sample(history =>
@@ -29,9 +34,9 @@ public class FirePropertyTests
             var world = Run(history.Characters, history.Steps, false);
             conflicts += world.Conflicts;
             Assert.Equal(expected, End(world));
-        }, iter: Histories, threads: 1, print: Print);
+        }, iter: histories, threads: 1, print: Print);
         // Replicas that never meet would prove nothing.
-        Assert.InRange(conflicts, Histories, int.MaxValue);
+        Assert.InRange(conflicts, histories, int.MaxValue);
     }
 
     [Fact]
@@ -49,6 +54,8 @@ public class FirePropertyTests
                 Assert.Contains(world.Loads, l => l.Metadata.Name == serving.DataLoad && l.Status?.Phase is "Complete" or "Failed");
                 Assert.NotNull(world.Service);
             }
+
+            Assert.All(world.Loads, l => Assert.Contains(l.Status?.Phase, (string[])["Complete", "Failed"]));
         }, iter: Histories, threads: 1, print: Print);
     }
 

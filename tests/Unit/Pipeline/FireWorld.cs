@@ -23,6 +23,9 @@ internal sealed record Character(int LoadFailures, bool Warms, bool RevisionStar
 /// </summary>
 internal sealed class FireWorld(IReadOnlyDictionary<string, Character> characters)
 {
+    /// <summary>A pick by which the store says what lies there now.</summary>
+    private const int Fresh = 7;
+
     private readonly LineWorld _template = new();
     private readonly Replica[] _replicas = [new(), new()];
     private readonly List<UploadedVersion> _uploads = [];
@@ -31,6 +34,7 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
     private long _statusVersion;
     private long _serviceVersion;
     private long _writes;
+    private readonly HashSet<(string Kind, string? Name)> _made = [];
 
     public DateTimeOffset Now { get; private set; } = DateTimeOffset.Parse("2026-11-24T08:00:00Z", CultureInfo.InvariantCulture);
     public List<Dataset> Datasets { get; private set; } = [];
@@ -58,7 +62,7 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
         switch (pick % 20)
         {
             case < 12:
-                Advance(_replicas[pick / 20 % _replicas.Length]);
+                Advance(_replicas[pick / 20 % _replicas.Length], pick / 40);
                 break;
             case 12:
                 _replicas[pick / 20 % _replicas.Length] = new();
@@ -93,11 +97,12 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
                 Check();
             }
 
-            foreach (var replica in _replicas)
+            // Twice: what a replica has begun on old news ends first, and does not count as having seen what is there now.
+            foreach (var replica in _replicas.Concat(_replicas))
             {
                 do
                 {
-                    Advance(replica);
+                    Advance(replica, Fresh);
                     Check();
                 }
                 while (replica.Busy);
@@ -119,7 +124,19 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
         Assert.Fail($"it never comes to rest: {Status.Phase}, {string.Join("; ", Status.Conditions!.Select(c => $"{c.Type} {c.Status} {c.Reason}"))}");
     }
 
-    private void Advance(Replica replica)
+    /// <summary>What the store says to this replica: nothing, what the replica has heard before (as a look that no upload asks for takes it), or what lies there now.</summary>
+    private UploadObservation Listing(Replica replica, int pick)
+    {
+        if (pick % 8 == 0)
+        {
+            return UploadObservation.Failed("StoreUnreachable", "the store does not answer", transient: true);
+        }
+
+        var last = pick % 8 < 4 && replica.Listed is { } listed && !VersionLedger.Outdated(replica.Model!.Status?.Versions ?? [], listed) ? listed : null;
+        return replica.Listed = last ?? new([.. _uploads], null);
+    }
+
+    private void Advance(Replica replica, int pick)
     {
         if (replica.Model is null)
         {
@@ -131,7 +148,7 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
             var predictor = Service?.Status?.Components?.GetValueOrDefault("predictor");
             replica.Observed = new(replica.Model)
             {
-                Uploads = new([.. _uploads], null),
+                Uploads = Listing(replica, pick),
                 Datasets = [.. Datasets.Select(d => Copy(d, FluidJsonContext.Default.Dataset))],
                 Runtimes = [.. Runtimes.Select(r => Copy(r, FluidJsonContext.Default.JindoRuntime))],
                 Loads = [.. Loads.Select(l => Copy(l, FluidJsonContext.Default.DataLoad))],
@@ -216,6 +233,7 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
         where T : class, IKubeObject
     {
         var old = list.Find(o => o.Metadata.Name == now.Metadata.Name);
+        Assert.True(old is not null || _made.Add((typeof(T).Name, now.Metadata.Name)) || Deletions, $"{typeof(T).Name} {now.Metadata.Name} is made a second time");
         now.Metadata.Uid = old?.Metadata.Uid ?? $"uid-{_writes}";
         now.Metadata.CreationTimestamp = old?.Metadata.CreationTimestamp ?? Now;
         keep(old, now);
@@ -371,6 +389,7 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
 
     private sealed class Replica
     {
+        public UploadObservation? Listed { get; set; }
         public CachedModel? Model { get; set; }
         public long ModelVersion { get; set; }
         public Observed? Observed { get; set; }

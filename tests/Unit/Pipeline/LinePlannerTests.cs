@@ -74,6 +74,22 @@ public class LinePlannerTests
         Assert.Equal("Retired", _world.Version("v1").State);
     }
 
+    [Fact]
+    public void Plan_RevisionReadyWhileTheStoreIsSilent_NoTrafficBeforeItsGoldenQuestionsAreKnown()
+    {
+        _world.Serve("v1");
+        _world.Upload("v2", golden: true);
+        _world.Settle();
+        _world.MakeWarm("v2");
+        _world.Settle();
+        _world.RevisionReady("v2");
+        var plan = LinePlanner.Settle(_world.Observe() with { Uploads = UploadObservation.Failed("StoreUnreachable", "no answer", transient: true) }, _world.Now);
+        Assert.Empty(plan.Actions);
+        Assert.Null(plan.Status.Versions!.Find(v => v.Name == "v2")!.Golden);
+
+        Assert.IsType<LineAction.Prove>(Assert.Single(_world.Plan().Actions));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

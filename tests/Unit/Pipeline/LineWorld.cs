@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Rollout;
 using Prewarm.Functions.Upload;
@@ -186,14 +187,13 @@ internal sealed class LineWorld
         switch (action)
         {
             case LineAction.ApplyDataset a:
-                Put(Datasets, a.Dataset, d => d.Metadata.Name);
+                Put(Datasets, a.Dataset);
                 break;
             case LineAction.ApplyRuntime a:
-                Put(Runtimes, a.Runtime, r => r.Metadata.Name);
+                Put(Runtimes, a.Runtime);
                 break;
             case LineAction.ApplyLoad a:
-                a.Load.Metadata.CreationTimestamp = Now;
-                Put(Loads, a.Load, l => l.Metadata.Name);
+                Put(Loads, a.Load);
                 break;
             case LineAction.ApplyService a:
                 a.Service.Status = Service?.Status;
@@ -217,9 +217,11 @@ internal sealed class LineWorld
         }
     }
 
-    private static void Put<T>(List<T> list, T item, Func<T, string?> name)
+    private void Put<T>(List<T> list, T item)
+        where T : IKubeObject
     {
-        list.RemoveAll(i => name(i) == name(item));
+        item.Metadata.CreationTimestamp = list.Find(i => i.Metadata.Name == item.Metadata.Name)?.Metadata.CreationTimestamp ?? Now;
+        list.RemoveAll(i => i.Metadata.Name == item.Metadata.Name);
         list.Add(item);
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Pipeline;
+using Prewarm.Functions.Upload;
 using Xunit;
 
 namespace Prewarm.Tests.Unit.Pipeline;
@@ -50,6 +51,23 @@ public class RepairTests
         first.Status = new() { Phase = "Executing" };
         Assert.Equal(first.Metadata.Name, Assert.IsType<LineAction.DeleteLoad>(Assert.Single(_world.Settle())).Name);
         Assert.Equal(second, Assert.Single(_world.Loads).Metadata.Name);
+    }
+
+    [Fact]
+    public void ObjectsOfAVersionThatTheStatusDoesNotKnow_LeftToWhoMadeThemWhileYoung_ThenLetGo()
+    {
+        _world.Serve("v1");
+        var model = new CachedModel { Metadata = _world.Model.Metadata, Spec = _world.Model.Spec, Status = _world.Model.Status };
+        _world.Upload("v2");
+        _world.Settle();
+        // A replica that read the status before, then the objects, and whose listing has failed.
+        var observed = _world.Observe() with { Model = model, Read = model.Status, Uploads = UploadObservation.Failed("StoreUnreachable", "no answer", transient: true) };
+        var plan = LinePlanner.Settle(observed, _world.Now);
+        Assert.Empty(plan.Actions);
+        Assert.Equal(_world.Now + CleanupStage.Young + TimeSpan.FromSeconds(1), plan.Status.NextLook);
+
+        Assert.Equal(["DeleteDataset", "DeleteLoad", "DeleteRuntime"],
+            LinePlanner.Settle(observed, _world.Now + CleanupStage.Young).Actions.Select(a => a.GetType().Name).Order(StringComparer.Ordinal));
     }
 
     [Fact]

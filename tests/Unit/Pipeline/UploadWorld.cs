@@ -10,6 +10,7 @@ using Prewarm.Functions.Rollout;
 using Prewarm.Functions.Upload;
 using Prewarm.Functions.Warm;
 using Prewarm.Tests.Unit.ApiServer;
+using Prewarm.Tests.Unit.Relay;
 using Xunit;
 using Store = Prewarm.Sandbox.ObjectStore.ObjectStore;
 using VersionStatus = Prewarm.Functions.Catalog.VersionStatus;
@@ -30,6 +31,8 @@ internal sealed class UploadWorld : IAsyncDisposable
     private Store _store = null!;
     private S3UploadSource _source = null!;
     private ModelLine _line = null!;
+    private S3UploadSource _otherSource = null!;
+    private ModelLine _other = null!;
 
     public FakeTimeProvider Time { get; } = new(DateTimeOffset.FromUnixTimeSeconds(TimeProvider.System.GetUtcNow().ToUnixTimeSeconds()));
 
@@ -56,6 +59,8 @@ internal sealed class UploadWorld : IAsyncDisposable
         var options = new ObjectStoreOptions { Endpoint = world._store.Endpoint.ToString() };
         world._source = new(options, world.Time);
         world.S3 = StoreClient.Connect(StoreEndpoint.Parse(options.Endpoint)!, world._store.AccessKeyId, world._store.AccessKeySecret, options, TimeProvider.System);
+        world._otherSource = new(options, world.Time);
+        world._other = new(world._api.Api, world._otherSource, new NeverAsked(), world.Time, NullLogger<ModelLine>.Instance);
         world._line = new(world._api.Api, world._source, new NeverAsked(), world.Time, NullLogger<ModelLine>.Instance);
         await world._api.Api.CreateAsync(CoreKinds.Secrets, s_key.Namespace, new()
         {
@@ -91,6 +96,7 @@ internal sealed class UploadWorld : IAsyncDisposable
     {
         S3.Dispose();
         _source.Dispose();
+        _otherSource.Dispose();
         await _store.DisposeAsync();
         await _api.DisposeAsync();
     }
@@ -141,6 +147,40 @@ internal sealed class UploadWorld : IAsyncDisposable
         }
 
         Assert.Fail($"{version} does not serve: {string.Join("; ", Status.Conditions!.Select(c => $"{c.Type} {c.Status} {c.Reason}: {c.Message}"))}");
+    }
+
+    public IModelLine Line => _line;
+
+    /// <summary>The sweep's part of a process that has the model from its watch as it is now.</summary>
+    public async Task<ModelSweep> SweepAsync() => new(_api.Api, _source, new CatalogFake(await ModelAsync()), _line, Time, NullLogger<ModelSweep>.Instance);
+
+    public async Task<CachedModel> ModelAsync() => (await _api.Api.GetAsync(CatalogKinds.CachedModels, s_key.Namespace, s_key.Name, Deadline))!;
+
+    /// <summary>A look that an event asks for which lets it wait so long; the clock stands still.</summary>
+    public Task<LineOutcome> AskAsync(TimeSpan patience) => _line.AdvanceAsync(s_key, null, patience, Deadline);
+
+    /// <summary>Listings of the model's prefix, as the store counts them.</summary>
+    public int Listings => _store.Listings.Of(Bucket, "m/").Count;
+
+    /// <summary>Lets the clock go on in small steps until these looks have ended.</summary>
+    public async Task RememberAfterAsync(params Task[] looks)
+    {
+        while (!looks.All(l => l.IsCompleted))
+        {
+            Time.Advance(TimeSpan.FromMilliseconds(50));
+            await Task.WhenAny(Task.WhenAll(looks), Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, Deadline));
+        }
+
+        await Task.WhenAll(looks);
+        await RememberAsync();
+    }
+
+    /// <summary>A look of another process, with listings of its own, that no upload asks for. The clock goes on until it ends: its listing may have to wait.</summary>
+    public async Task OtherAsync()
+    {
+        var look = _other.AdvanceAsync(s_key, null, fresh: false, Deadline);
+        await RememberAfterAsync(look);
+        Assert.Equal(LineOutcome.Settled, await look);
     }
 
     public ModelCondition? Condition(string type) => Status.Conditions?.Find(c => c.Type == type);

@@ -1,5 +1,6 @@
 using Amazon.S3.Model;
 using Prewarm.Functions.Pipeline;
+using Prewarm.Functions.Upload;
 using Xunit;
 
 namespace Prewarm.Tests.Unit.Pipeline;
@@ -323,6 +324,49 @@ public sealed class UploadsInRealLifeTests : IAsyncLifetime
         Assert.Equal(["v1"], await _world.DatasetsAsync());
         Assert.Equal("True", Said("Ready").Status);
         Assert.Equal("Serving", _world.Status.Phase);
+    }
+
+    [Fact]
+    public async Task FilesEvents_WaitForCompany_TheMarkersListsAtOnceForAllOfThem()
+    {
+        await using var world = await UploadWorld.StartAsync(when: "Marker");
+        await world.PutAsync("m/v1/s1.safetensors", "one");
+        var file = world.AskAsync(ListingPace.Interval);
+        await world.PutAsync("m/v1/_SUCCESS", "");
+        // The clock stands still: nobody waits.
+        Assert.All(await Task.WhenAll(file, world.AskAsync(TimeSpan.Zero)).WaitAsync(world.Deadline), o => Assert.Equal(LineOutcome.Settled, o));
+        Assert.Equal(1, world.Listings);
+        await world.RememberAfterAsync();
+        Assert.Equal(VersionState.Warming, world.Version("v1").State);
+    }
+
+    [Fact]
+    public async Task FilesEvents_WithoutCompany_AreLookedAtWhenTheirPatienceIsOver()
+    {
+        await using var world = await UploadWorld.StartAsync(when: "Marker");
+        await world.PutAsync("m/v1/s1.safetensors", "one");
+        var (asked, file) = (world.Time.GetUtcNow(), world.AskAsync(ListingPace.Interval));
+        await world.RememberAfterAsync(file);
+        Assert.Equal(("False", "MarkerMissing"), (world.Condition("UploadComplete")?.Status, world.Condition("UploadComplete")?.Reason));
+        Assert.True(world.Time.GetUtcNow() - asked >= ListingPace.Interval);
+    }
+
+    [Fact]
+    public async Task TwoProcesses_OneListedBeforeTheUploadWasComplete_WhatTheOtherHasMadeStays()
+    {
+        await using var world = await UploadWorld.StartAsync(when: "Marker");
+        await world.PutAsync("m/v1/s1.safetensors", "one");
+        await world.OtherAsync();
+        await world.PutAsync("m/v1/s2.safetensors", "one");
+        await world.PutAsync("m/v1/_SUCCESS", "");
+        await world.LookAsync(TimeSpan.Zero);
+        Assert.Equal(VersionState.Warming, world.Version("v1").State);
+        var writes = world.Writes;
+
+        // The DataLoad's event reaches the other one, which takes its last listing: less than 2 s old, and without the last file.
+        await world.OtherAsync();
+        Assert.Equal(VersionState.Warming, world.Version("v1").State);
+        Assert.Equal(writes, world.Writes);
     }
 
     private (string? Status, string? Reason) Said(string type) => (_world.Condition(type)?.Status, _world.Condition(type)?.Reason);

@@ -25,6 +25,20 @@ public class UploadPlannerTests
             new() { Complete = new() { When = when } }, "m/", files, open ?? [],
             key => content.FirstOrDefault(c => c.Item1 == key) is (not null, var text) ? Encoding.UTF8.GetBytes(text) : null, T0.AddSeconds(second)));
 
+    [Theory]
+    [InlineData("Auto", 60, "m/v1/_SUCCESS", 0)]
+    [InlineData("Auto", 60, "m/v1/manifest.json", 0)]
+    [InlineData("Auto", 60, "m/v1/model.safetensors", 2)]
+    [InlineData("Auto", 60, "m/v1/my_SUCCESS", 2)]
+    [InlineData("Auto", 1, "m/v1/model.safetensors", 1)]
+    [InlineData("Auto", 0, "m/v1/model.safetensors", 0)]
+    [InlineData("Marker", 0, "m/v1/model.safetensors", 2)]
+    [InlineData("Marker", 0, "_SUCCESS", 0)]
+    [InlineData("Manifest", 60, "m/v1/model.safetensors", 0)]
+    [InlineData("Quiet", 60, "m/v1/_SUCCESS", 2)]
+    public void Patience_NeverLongerThanWhatIsQuietAnyway_AndNoneForWhatCompletes(string when, int quiet, string key, int seconds) =>
+        Assert.Equal(TimeSpan.FromSeconds(seconds), UploadPlanner.Patience(new() { When = when, QuietSeconds = quiet }, key));
+
     [Fact]
     public void Digest_AnyOrder_IsTheSame() =>
         Listing.Sample(l => Assert.Equal(UploadDigest.Of(l), UploadDigest.Of(l.Reverse())));
