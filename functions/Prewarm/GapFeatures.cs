@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Prewarm.Functions.Prewarm;
 
 /// <summary>
@@ -34,17 +36,34 @@ internal sealed class GapFeatures
     private readonly float[] coarseLog = new float[SlotGrid.CoarseCount];
     private readonly int[] phases = new int[60];
     private readonly float[] phaseLog = new float[60];
-    private readonly float[] profile = new float[96];
+    private readonly ulong[] unpacked = new ulong[UnpackedDays * 12];
     private readonly float[] profileLog = new float[96];
     private readonly float[] day = new float[96];
+
+    // Today, the eight days before, and the day after, which is still that of two weeks ago.
+    private const int UnpackedDays = 10;
+
+    // Up to where the slots' neighbours have to be known for all numbers of the slots up to one to be right.
+    private static readonly int[] Reach = MakeReach();
+
+    // How many slots are being filled.
+    private int reach = N;
 
     /// <summary>Fills all from the memories as they stand right after an arrival at <paramref name="now"/>.</summary>
     public void Fill(ServiceMemory memory, FleetMemory fleet, double now)
     {
+        FillSlots(memory, fleet, now, N);
+        WholeGap(memory, fleet, now);
+    }
+
+    /// <summary>Fills <see cref="Base"/> and <see cref="Slots"/> for the first <paramref name="slots"/> slots; the rest is not to be read.</summary>
+    public void FillSlots(ServiceMemory memory, FleetMemory fleet, double now, int slots)
+    {
+        reach = Reach[slots];
         var law = memory.Class;
         fleet.LogRates(law).CopyTo(Base);
         fleet.Rates(law).CopyTo(rate);
-        for (var k = 0; k < N; k++)
+        for (var k = 0; k < reach; k++)
         {
             Slots[k] = (Base[k] + 6) / 3;
         }
@@ -57,7 +76,20 @@ internal sealed class GapFeatures
         Ring(memory);
         Coarse(memory);
         Calendar(memory, fleet, now);
-        WholeGap(memory, fleet, now);
+    }
+
+    private static int[] MakeReach()
+    {
+        var far = new int[N + 1];
+        for (var slots = 1; slots <= N; slots++)
+        {
+            var narrow = SlotRanges.Narrow[slots - 1].High;
+            var coarse = SlotGrid.CoarseStart[SlotGrid.Coarse[slots - 1] + 1];
+            var middle = SlotRanges.Medium[Math.Max(narrow, coarse) - 1].High;
+            far[slots] = Math.Min(N, HazardNetwork.Padded(SlotRanges.Wide[middle - 1].High));
+        }
+
+        return far;
     }
 
     private static readonly float[] LogMiddle = [.. SlotGrid.Middles.Select(m => (MathF.Log(m) - 6) / 2.5f)];
@@ -67,7 +99,7 @@ internal sealed class GapFeatures
     private void Shrink(float[] ends, float[] watched, (byte Low, byte High)[] ranges, float prior, int row, int confidence)
     {
         float e = 0, x = 0;
-        for (var k = 0; k < N; k++)
+        for (var k = 0; k < reach; k++)
         {
             e += ends[k];
             x += watched[k] * rate[k];
@@ -75,10 +107,11 @@ internal sealed class GapFeatures
             sumExpected[k + 1] = x;
         }
 
-        var target = Slots.AsSpan(row * N, N);
-        for (var k = 0; k < N; k++)
+        var target = Slots.AsSpan(row * N, reach);
+        for (var k = 0; k < target.Length; k++)
         {
             var (low, high) = ranges[k];
+            high = Math.Min(high, (byte)reach);
             var there = Math.Max(0, sumExpected[high] - sumExpected[low]);
             var ratio = (sumEnds[high] - sumEnds[low] + prior) / (there + prior);
             rate[k] *= ratio;
@@ -89,8 +122,8 @@ internal sealed class GapFeatures
         FastMath.Log(target);
         if (confidence > 0)
         {
-            var sure = Slots.AsSpan(confidence * N, N);
-            expected.CopyTo(sure);
+            var sure = Slots.AsSpan(confidence * N, reach);
+            expected.AsSpan(0, reach).CopyTo(sure);
             FastMath.Log(sure, 0.5f);
         }
     }
@@ -128,7 +161,7 @@ internal sealed class GapFeatures
         row.Clear();
         if (!float.IsNaN(last))
         {
-            for (var k = 0; k < N; k++)
+            for (var k = 0; k < reach; k++)
             {
                 row[k] = Math.Max(0, 1 - 2 * Math.Abs(LogMiddle[k] * 2.5f + 6 - last));
             }
@@ -169,8 +202,8 @@ internal sealed class GapFeatures
         }
 
         FastMath.Log(coarseLog);
-        var target = Slots.AsSpan(row * N, N);
-        for (var k = 0; k < N; k++)
+        var target = Slots.AsSpan(row * N, reach);
+        for (var k = 0; k < target.Length; k++)
         {
             target[k] = coarseLog[SlotGrid.Coarse[k]];
         }
@@ -183,8 +216,8 @@ internal sealed class GapFeatures
             }
 
             FastMath.Log(coarseLog, 0.5f);
-            var sure = Slots.AsSpan(confidence * N, N);
-            for (var k = 0; k < N; k++)
+            var sure = Slots.AsSpan(confidence * N, reach);
+            for (var k = 0; k < sure.Length; k++)
             {
                 sure[k] = coarseLog[SlotGrid.Coarse[k]];
             }
@@ -206,25 +239,31 @@ internal sealed class GapFeatures
         }
 
         // Quarter of the day, over the last week.
-        Array.Clear(profile);
         var nowQuarter = (long)Math.Floor(now / 900);
-        var marked = 0f;
-        for (var q = nowQuarter - 7 * 96 + 1; q <= nowQuarter; q += 1)
+        var nowDay = (long)Math.Floor(now / 86400);
+        var first = (nowDay - 8) * 96;
+        for (var d = 0; d < UnpackedDays; d++)
         {
-            var slot = (int)((q % (ServiceMemory.Days * 96) + ServiceMemory.Days * 96) % (ServiceMemory.Days * 96));
-            var word = memory.Quarters[slot / 96 * 2 + slot % 96 / 48];
-            if (word == 0)
-            {
-                q += 47 - slot % 48;
-                continue;
-            }
-
-            if ((word >> (slot % 48) & 1) != 0)
-            {
-                profile[slot % 96]++;
-                marked++;
-            }
+            memory.Unpack(nowDay - 8 + d, unpacked.AsSpan(d * 12, 12));
         }
+
+        var called = MemoryMarshal.AsBytes(unpacked.AsSpan());
+        var today = (int)(nowQuarter - nowDay * 96);
+        Span<ulong> counts = stackalloc ulong[12];
+        for (var i = 0; i < counts.Length; i++)
+        {
+            counts[i] = unpacked[2 * 12 + i] + unpacked[3 * 12 + i] + unpacked[4 * 12 + i] + unpacked[5 * 12 + i] + unpacked[6 * 12 + i] + unpacked[7 * 12 + i];
+        }
+
+        var profile = MemoryMarshal.AsBytes(counts);
+        var all = 0;
+        for (var slot = 0; slot < profile.Length; slot++)
+        {
+            profile[slot] += called[(slot <= today ? 8 : 1) * 96 + slot];
+            all += profile[slot];
+        }
+
+        var marked = (float)all;
 
         var days = (float)Math.Min(7, (now - memory.First) / 86400);
         var hours = (float)Math.Min(24, (now - memory.First) / 3600);
@@ -246,13 +285,11 @@ internal sealed class GapFeatures
         // The same quarter of the newest day that has it over or begun, and of all days.
         var usual = Math.Min(1, marked / (96 * Math.Max(1, days)));
         var meanQuarter = marked * (4f / 96) + 1;
-        var today = (int)(nowQuarter % 96);
         for (var slot = 0; slot < 96; slot++)
         {
-            var near = profile[(slot + 95) % 96] + 2 * profile[slot] + profile[(slot + 1) % 96];
+            var near = profile[slot == 0 ? 95 : slot - 1] + 2 * profile[slot] + profile[slot == 95 ? 0 : slot + 1];
             profileLog[slot] = (near + 1) / meanQuarter;
-            var past = nowQuarter - today + slot - (slot > today ? 96 : 0);
-            day[slot] = past * 900 > memory.First - 900 ? memory.Quarter(past) - usual : 0;
+            day[slot] = Past(called, (slot > today ? 7 : 8) * 96 + slot);
         }
 
         FastMath.Log(profileLog);
@@ -269,7 +306,7 @@ internal sealed class GapFeatures
         Slots.AsSpan(10 * N, N).Clear();
         var lastQuarter = -1;
         var week = 0f;
-        for (var k = 0; k < N; k++)
+        for (var k = 0; k < reach; k++)
         {
             var minute = (int)(minuteNow + MinuteOfHour[k]);
             minute -= minute >= 60 ? 60 : 0;
@@ -284,13 +321,17 @@ internal sealed class GapFeatures
                 if (ahead != lastQuarter)
                 {
                     lastQuarter = ahead;
-                    var past = nowQuarter + ahead - 7 * 96;
-                    week = past * 900 > memory.First - 900 ? memory.Quarter(past) - usual : 0;
+                    week = Past(called, 96 + today + ahead);
                 }
 
                 Slots[10 * N + k] = week;
             }
         }
+
+        // Share of a quarter-hour and its neighbours with calls, against the usual one.
+        float Past(ReadOnlySpan<byte> called, int quarter) => (first + quarter) * 900 > memory.First - 900
+            ? (called[quarter - 1] + 2 * called[quarter] + called[quarter + 1]) * 0.25f - usual
+            : 0;
     }
 
     private void WholeGap(ServiceMemory memory, FleetMemory fleet, double now)

@@ -6,6 +6,8 @@ internal sealed class LearnedForecast
     // A tenth of the rate that training begins with; a step every so many gaps.
     private const float OnlineRate = 0.0003f;
     private const int GapsPerStep = 16;
+    private const double ShortGap = 10;
+    private const int ShortGapsPerLesson = 4;
     private readonly FleetMemory fleet;
     private readonly HazardNetwork[] networks;
     private readonly float[] one = new float[SlotGrid.Count];
@@ -60,15 +62,21 @@ internal sealed class LearnedForecast
     // The gap that has just ended, seen from its beginning: the service's memory is still as it was then.
     private void Learn(int service, ServiceMemory memory, double gap)
     {
-        features.Fill(memory, fleet, memory.Last);
-        whole.AsSpan(service * GapFeatures.PerGap, GapFeatures.PerGap).CopyTo(features.Whole);
+        // Of the short gaps of a burst, which tell much the same, one in four is learnt from, for all four.
+        if (gap < ShortGap && memory.Seen % ShortGapsPerLesson != 0)
+        {
+            return;
+        }
+
         var end = SlotGrid.Find(gap);
         var slots = Math.Min(end + 1, SlotGrid.Count);
+        features.FillSlots(memory, fleet, memory.Last, slots);
+        whole.AsSpan(service * GapFeatures.PerGap, GapFeatures.PerGap).CopyTo(features.Whole);
         var last = end < SlotGrid.Count ? (float)(gap - SlotGrid.Edges[end]) : SlotGrid.Widths[^1];
         var step = ++learnt % GapsPerStep == 0;
         foreach (var network in networks)
         {
-            network.Learn(features.Base, features.Slots, SlotGrid.Count, features.Whole, slots, last, end < SlotGrid.Count, 1, one);
+            network.Learn(features.Base, features.Slots, SlotGrid.Count, features.Whole, slots, last, end < SlotGrid.Count, gap < ShortGap ? ShortGapsPerLesson : 1, one);
             if (step)
             {
                 network.Step(OnlineRate, 0);

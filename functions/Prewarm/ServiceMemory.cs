@@ -134,6 +134,19 @@ internal sealed class ServiceMemory
     /// <summary>Share of the quarter-hours [q-1, q, q+1] with calls, the middle one counting twice.</summary>
     public float Quarter(long quarter) => (Bit(quarter - 1) + 2 * Bit(quarter) + Bit(quarter + 1)) * 0.25f;
 
+    /// <summary>Writes which quarter-hours of a day have calls, a byte for each, eight at a time.</summary>
+    /// <param name="day">Days since 1970, of the last two weeks.</param>
+    public void Unpack(long day, Span<ulong> into)
+    {
+        var row = (int)((day % Days + Days) % Days) * 2;
+        for (var i = 0; i < 12; i++)
+        {
+            // Byte j of eight copies keeps bit j, and what is left of it becomes 1.
+            var eight = Quarters[row + i / 6] >> (i % 6 * 8) & 0xff;
+            into[i] = ((eight * 0x0101010101010101 & 0x8040201008040201) + 0x7f7f7f7f7f7f7f7f) >> 7 & 0x0101010101010101;
+        }
+    }
+
     private int Bit(long quarter)
     {
         var slot = (int)((quarter % (Days * 96) + Days * 96) % (Days * 96));

@@ -1,3 +1,7 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
 namespace Prewarm.Functions.Prewarm;
 
 /// <summary>Turns hazards into windows.</summary>
@@ -16,14 +20,21 @@ internal static class WindowRule
         var threshold = (float)-Math.Log(patience);
         var count = 0;
         var start = -1;
-        for (var k = 0; k < logRates.Length; k++)
+        ulong before = 0;
+        for (var from = 0; from < logRates.Length; from += 64)
         {
-            if (logRates[k] >= threshold)
+            var warm = AtLeast(logRates.Slice(from, Math.Min(64, logRates.Length - from)), threshold);
+            var changes = warm ^ (warm << 1 | before);
+            before = warm >> 63;
+            for (; changes != 0; changes &= changes - 1)
             {
-                start = start < 0 ? k : start;
-            }
-            else if (start >= 0)
-            {
+                var k = from + BitOperations.TrailingZeroCount(changes);
+                if (start < 0)
+                {
+                    start = k;
+                    continue;
+                }
+
                 windows[count++] = new ReadyWindow(SlotGrid.Edges[start], SlotGrid.Edges[k]);
                 start = -1;
             }
@@ -35,5 +46,25 @@ internal static class WindowRule
         }
 
         return count;
+    }
+
+    // A bit for each of up to 64 slots.
+    private static ulong AtLeast(ReadOnlySpan<float> logRates, float threshold)
+    {
+        ulong bits = 0;
+        var k = 0;
+        ref var first = ref MemoryMarshal.GetReference(logRates);
+        var limit = Vector256.Create(threshold);
+        for (; k <= logRates.Length - Vector256<float>.Count; k += Vector256<float>.Count)
+        {
+            bits |= (ulong)Vector256.GreaterThanOrEqual(Vector256.LoadUnsafe(ref first, (nuint)k), limit).ExtractMostSignificantBits() << k;
+        }
+
+        for (; k < logRates.Length; k++)
+        {
+            bits |= logRates[k] >= threshold ? 1UL << k : 0;
+        }
+
+        return bits;
     }
 }
