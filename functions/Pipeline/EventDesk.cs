@@ -47,8 +47,7 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
             {
                 if (concerned(cloudEvent) is not { } keys)
                 {
-                    EventsMetrics.Count(source, "refused");
-                    return Results.Text($"event {cloudEvent.Id} of type {cloudEvent.Type} names nothing to look at", statusCode: StatusCodes.Status400BadRequest);
+                    return Refuse(source, StatusCodes.Status400BadRequest, $"event {cloudEvent.Id} of type {cloudEvent.Type} names nothing to look at");
                 }
 
                 foreach (var key in keys)
@@ -76,6 +75,21 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
     public Task<IResult> HandleAsync(HttpRequest request, string source, Func<CancellationToken, Task<LineOutcome[]>> look, CancellationToken cancellationToken) =>
         ReceiveAsync(request, source, (_, waiting) => AnswerAsync(request, source, look(waiting), "handled", waiting), cancellationToken);
 
+    /// <summary>Hands events on, of which nobody waits for what follows from them.</summary>
+    /// <param name="take">What became of them, for the metrics; and why they are poison, null: they are not.</param>
+    public Task<IResult> TakeAsync(HttpRequest request, string source, Func<IReadOnlyList<CloudEvent>, (string Outcome, string? Poison)> take, CancellationToken cancellationToken) =>
+        ReceiveAsync(request, source, (events, _) =>
+        {
+            var (outcome, poison) = take(events);
+            if (poison is not null)
+            {
+                return Task.FromResult(Refuse(source, StatusCodes.Status400BadRequest, poison));
+            }
+
+            EventsMetrics.Count(source, outcome);
+            return Task.FromResult(Results.StatusCode(StatusCodes.Status202Accepted));
+        }, cancellationToken);
+
     private async Task<IResult> ReceiveAsync(HttpRequest request, string source, Func<IReadOnlyList<CloudEvent>, CancellationToken, Task<IResult>> handle, CancellationToken cancellationToken)
     {
         // 1
@@ -89,9 +103,7 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
         var read = await CloudEventReader.ReadAsync(request, cancellationToken);
         if (!read.Ok)
         {
-            EventsMetrics.Count(source, "refused");
-            Log.EventRefused(logger, source, read.Reason!);
-            return Results.Text(read.Reason, statusCode: read.Status);
+            return Refuse(source, read.Status, read.Reason!);
         }
 
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
@@ -133,6 +145,13 @@ internal sealed class EventDesk(EventToken token, IModelLine line, ICatalog cata
 
         EventsMetrics.Count(source, outcome);
         return Results.StatusCode(StatusCodes.Status202Accepted);
+    }
+
+    private IResult Refuse(string source, int status, string reason)
+    {
+        EventsMetrics.Count(source, "refused");
+        Log.EventRefused(logger, source, reason);
+        return Results.Text(reason, statusCode: status);
     }
 
     private static IResult Later(HttpRequest request, string source)

@@ -22,8 +22,16 @@ internal static partial class LineMetrics
     private static readonly Counter Rollouts = Metrics.CreateCounter(
         "prewarm_rollouts_total", "Versions that took traffic (served) or were refused it (refused), by model.", "model", "result");
 
+    private static readonly Counter Stalls = Metrics.CreateCounter(
+        "prewarm_uploads_stalled_total", "Uploads that nothing came of for stalledAfterMinutes (UploadStalled), or of which a multipart upload was left open (MultipartAbandoned), by model.", "model", "reason");
+
     public static void Observe(ModelKey model, CachedModelStatus? before, CachedModelStatus after, IReadOnlyList<DataLoad> loads, DateTimeOffset now)
     {
+        if (Stalled(after) is { } stalled && Stalled(before)?.Reason != stalled.Reason)
+        {
+            Stalls.WithLabels(model.ToString(), stalled.Reason).Inc();
+        }
+
         foreach (var version in after.Versions ?? [])
         {
             var old = before?.Versions?.Find(v => v.Name == version.Name && v.Digest == version.Digest);
@@ -76,6 +84,8 @@ internal static partial class LineMetrics
         double Part(string name) => match.Groups[name] is { Success: true } g ? double.Parse(g.ValueSpan, CultureInfo.InvariantCulture) : 0;
         return TimeSpan.FromSeconds((Part("h") * 3600) + (Part("m") * 60) + Part("s"));
     }
+
+    private static ModelCondition? Stalled(CachedModelStatus? status) => status?.Conditions?.Find(c => c is { Type: "Stalled", Status: "True" });
 
     private static void Loaded(string result, DataLoad? load, DateTimeOffset now)
     {

@@ -13,7 +13,18 @@ internal static class ScaleMetrics
         "What a wake's time went to: signal, verdict, scheduled, mount, image, load, ready, total.",
         ["phase"], new HistogramConfiguration { Buckets = Histogram.ExponentialBuckets(0.005, 2, 18) });
 
-    public static void Activated(ModelKey model, string verdict) => Activations.WithLabels(model.ToString(), verdict).Inc();
+    private static readonly string[] Verdicts = ["Local", "Spread", "Remote", "Partial", "Cold", "Unknown"];
+
+    public static void Activated(ModelKey model, string verdict)
+    {
+        // A series that begins with 1 has no increase: the others of a model that wakes begin with 0.
+        foreach (var one in Verdicts)
+        {
+            _ = Activations.WithLabels(model.ToString(), one);
+        }
+
+        Activations.WithLabels(model.ToString(), verdict).Inc();
+    }
 
     public static void Took(ActivationPhase phase) => Phase.WithLabels(phase.Name).Observe(phase.Seconds);
 }

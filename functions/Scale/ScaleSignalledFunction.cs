@@ -1,92 +1,68 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using CloudNative.CloudEvents;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Azure.Functions.Worker;
-using Microsoft.Extensions.Logging;
-using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Events;
+using Prewarm.Functions.Pipeline;
 
 namespace Prewarm.Functions.Scale;
 
 /// <summary>
-/// A PodAutoscaler changed, told by an ApiServerSource: 1. check the sender; 2. read the events; 3. wait for the catalog, because a wake that came before the first list would be
-/// nobody's; 4. hand each on and answer, without waiting for what follows from it. The watch tells the same; whoever comes first begins the activation.
+/// A PodAutoscaler changed, told by an ApiServerSource: each is handed on and answered, without waiting for what follows from it. The watch tells the same; whoever comes
+/// first begins the activation.
 /// </summary>
-internal sealed class ScaleSignalledFunction(EventToken token, ICatalog catalog, Activations activations, TimeProvider time, ILogger<ScaleSignalledFunction> logger)
+internal sealed class ScaleSignalledFunction(EventDesk desk, Activations activations)
 {
-    private const string Source = "scale";
     private const string TypePrefix = "dev.knative.apiserver.";
-    private static readonly TimeSpan SyncLimit = TimeSpan.FromSeconds(10);
 
     [Function("ScaleSignalled")]
-    public async Task<IResult> RunAsync(
-        [HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "events/scale")] HttpRequest request, CancellationToken cancellationToken)
-    {
-        // 1
-        if (!token.Allows(request))
+    public Task<IResult> RunAsync([HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "events/scale")] HttpRequest request, CancellationToken cancellationToken) =>
+        desk.TakeAsync(request, "scale", events =>
         {
-            EventsMetrics.Count(Source, "unauthorized");
-            return Results.Text("the token of Events__Token is missing or wrong", statusCode: StatusCodes.Status401Unauthorized);
-        }
-
-        // 2
-        var read = await CloudEventReader.ReadAsync(request, cancellationToken);
-        if (!read.Ok)
-        {
-            return Refuse(read.Status, read.Reason!);
-        }
-
-        var signals = new List<(PodAutoscaler Autoscaler, string? Traceparent)>();
-        foreach (var cloudEvent in read.Events)
-        {
-            if (cloudEvent.Type?.StartsWith(TypePrefix, StringComparison.Ordinal) != true || cloudEvent.Data is not JsonObject data)
+            var signals = new List<(PodAutoscaler Autoscaler, string? Traceparent)>();
+            foreach (var cloudEvent in events)
             {
-                return Refuse(StatusCodes.Status400BadRequest, $"event {cloudEvent.Id} of type {cloudEvent.Type} is not about an object of the API server");
-            }
+                var (autoscaler, poison) = Read(cloudEvent);
+                if (poison is not null)
+                {
+                    return ("refused", poison);
+                }
 
-            try
-            {
-                // What was deleted wakes nothing, and what carries no status (Reference mode) says nothing.
-                if (!cloudEvent.Type.EndsWith(".delete", StringComparison.Ordinal) && data["status"] is JsonObject
-                    && data["kind"] is JsonValue kind && kind.TryGetValue<string>(out var name) && name == ScaleKinds.PodAutoscalers.Kind
-                    && data.Deserialize(ScaleJsonContext.Default.PodAutoscaler) is { Metadata: { Name.Length: > 0, Uid.Length: > 0 } } autoscaler)
+                if (autoscaler is not null)
                 {
                     signals.Add((autoscaler, TraceParent.Of(request, cloudEvent)));
                 }
             }
-            catch (Exception e) when (e is JsonException or InvalidOperationException)
+
+            var claimed = false;
+            foreach (var (autoscaler, traceparent) in signals)
             {
-                return Refuse(StatusCodes.Status400BadRequest, $"event {cloudEvent.Id} holds no PodAutoscaler: {e.Message}");
+                claimed |= activations.Take(autoscaler, traceparent) != SignalOutcome.Unclaimed;
             }
+
+            return (claimed ? "handled" : "unclaimed", null);
+        }, cancellationToken);
+
+    /// <summary>The PodAutoscaler that an event tells of; null: one that says nothing of a wake; or why it is poison.</summary>
+    private static (PodAutoscaler? Autoscaler, string? Poison) Read(CloudEvent cloudEvent)
+    {
+        if (cloudEvent.Type?.StartsWith(TypePrefix, StringComparison.Ordinal) != true || cloudEvent.Data is not JsonObject data)
+        {
+            return (null, $"event {cloudEvent.Id} of type {cloudEvent.Type} is not about an object of the API server");
         }
 
-        // 3
         try
         {
-            await catalog.Synced.WaitAsync(SyncLimit, time, cancellationToken);
+            // What was deleted wakes nothing, and what carries no status (Reference mode) says nothing.
+            return cloudEvent.Type.EndsWith(".delete", StringComparison.Ordinal) || data["status"] is not JsonObject
+                || data["kind"] is not JsonValue kind || !kind.TryGetValue<string>(out var name) || name != ScaleKinds.PodAutoscalers.Kind
+                || data.Deserialize(ScaleJsonContext.Default.PodAutoscaler) is not { Metadata: { Name.Length: > 0, Uid.Length: > 0 } } autoscaler
+                    ? (null, null) : (autoscaler, null);
         }
-        catch (TimeoutException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            EventsMetrics.Count(Source, "later");
-            request.HttpContext.Response.Headers.RetryAfter = "2";
-            return Results.StatusCode(StatusCodes.Status503ServiceUnavailable);
+            return (null, $"event {cloudEvent.Id} holds no PodAutoscaler: {e.Message}");
         }
-
-        // 4
-        var claimed = false;
-        foreach (var (autoscaler, traceparent) in signals)
-        {
-            claimed |= activations.Take(autoscaler, traceparent) != SignalOutcome.Unclaimed;
-        }
-
-        EventsMetrics.Count(Source, claimed ? "handled" : "unclaimed");
-        return Results.StatusCode(StatusCodes.Status202Accepted);
-    }
-
-    private IResult Refuse(int status, string reason)
-    {
-        EventsMetrics.Count(Source, "refused");
-        Log.EventRefused(logger, Source, reason);
-        return Results.Text(reason, statusCode: status);
     }
 }

@@ -5,9 +5,11 @@ using Prewarm.Sandbox.Cluster;
 
 namespace Prewarm.Sandbox.Fluid;
 
-/// <summary>A JindoRuntime's pods, the labels of the nodes its workers run on, and their cache folders.</summary>
+/// <summary>A JindoRuntime's pods, the labels of the nodes its workers run on, and their cache folders. A worker pod that is deleted comes anew, on its node; what it held in an emptyDir is lost.</summary>
 internal sealed class CacheWorkers(IKubeApi api, NodeStore nodes)
 {
+    public const string WorkerRole = "jindofs-worker";
+
     /// <summary>The nodes that the workers of a runtime run on, in a fixed order that differs between Datasets.</summary>
     public string[] Place(JsonObject dataset, int replicas)
     {
@@ -55,7 +57,7 @@ internal sealed class CacheWorkers(IKubeApi api, NodeStore nodes)
             for (var i = 0; i < workers.Length; i++)
             {
                 var pod = $"{name}-jindofs-worker-{i.ToString(CultureInfo.InvariantCulture)}";
-                wanted[pod] = Pod(dataset, runtime, pod, "jindofs-worker", workers[i]);
+                wanted[pod] = Pod(dataset, runtime, pod, WorkerRole, workers[i]);
             }
         }
 
@@ -67,13 +69,34 @@ internal sealed class CacheWorkers(IKubeApi api, NodeStore nodes)
 
         foreach (var (pod, obj) in wanted)
         {
-            var made = there.GetValueOrDefault(pod) ?? await api.EnsureAsync(Kinds.Pods, obj, cancellationToken);
+            var made = there.GetValueOrDefault(pod);
+            if (made?.Deleting() == true)
+            {
+                // The kubelet's last word: nothing else runs these pods.
+                await api.DeleteAsync(Kinds.Pods, ns, pod, made.Text("metadata", "uid"), true, cancellationToken);
+                made = null;
+            }
+
+            if (made is null)
+            {
+                if (EmptyDir(runtime!) && obj.Text("metadata", "labels", "role") == WorkerRole)
+                {
+                    // A StatefulSet makes another pod under the name, with a volume of its own.
+                    nodes.Clear(obj.Text("spec", "nodeName")!, ns, name);
+                }
+
+                made = await api.EnsureAsync(Kinds.Pods, obj, cancellationToken);
+            }
+
             if (made is not null)
             {
                 await api.SetStatusAsync(Kinds.Pods, made, Status(stuck is null), cancellationToken);
             }
         }
     }
+
+    /// <summary>hostPath is the default of Fluid's tiers, emptyDir that of a CachedModel (fluid api/v1alpha1 Level.VolumeType).</summary>
+    private static bool EmptyDir(JsonObject runtime) => runtime.At("spec", "tieredstore", "levels").Objects().FirstOrDefault().Text("volumeType") == "emptyDir";
 
     private static JsonObject Status(bool running) => new()
     {

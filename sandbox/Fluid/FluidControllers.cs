@@ -19,7 +19,8 @@ internal sealed class FluidControllers(IKubeApi api, NodeStore nodes, RemoteStor
         var loads = new DataLoadController(api, nodes, remote, time, cancellationToken);
         var datasets = new DatasetController(api, nodes, remote, time, loads.StopAsync);
         var datasetLoop = new ControllerLoop(api, Kinds.Datasets, datasets.ReconcileAsync, time, log) { IgnoreStatus = true }
-            .Also(Kinds.JindoRuntimes, r => [(r.Namespace(), r.Name())], ignoreStatus: true);
+            .Also(Kinds.JindoRuntimes, r => [(r.Namespace(), r.Name())], ignoreStatus: true)
+            .Also(Kinds.Pods, p => p.Text("metadata", "labels", "role") == CacheWorkers.WorkerRole && p.Text("metadata", "labels", "release") is { } release ? [(p.Namespace(), release)] : [], ignoreStatus: true);
         var loadLoop = new ControllerLoop(api, Kinds.DataLoads, loads.ReconcileAsync, time, log) { Resync = TimeSpan.FromSeconds(2) };
         loads.Wake = loadLoop.Enqueue;
 

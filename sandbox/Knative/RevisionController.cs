@@ -81,7 +81,7 @@ internal sealed class RevisionController(IKubeApi api, RevisionTraffics traffics
 
         var pods = (await api.ListAsync(Kinds.Pods, ns, $"{RevisionLabel}={name}", cancellationToken)).Items.Where(p => !p.Deleting()).ToList();
         var ready = pods.Count(Ready);
-        var decision = ScaleDecision.Of(View(autoscaler, traffics.Of(ns, name), pods.Count, ready), options);
+        var decision = ScaleDecision.Of(View(autoscaler, traffics.Of(ns, name), pods.Count, ready), Deadline(autoscaler) is { } deadline ? options with { ProgressDeadline = deadline } : options);
         await api.SetStatusAsync(Kinds.PodAutoscalers, autoscaler, decision.Status(autoscaler, ready, time), cancellationToken);
         string? problem = null;
         for (var i = pods.Count; i < decision.Desired && problem is null; i++)
@@ -108,6 +108,10 @@ internal sealed class RevisionController(IKubeApi api, RevisionTraffics traffics
         return new(conditions.GetValueOrDefault("ScaleTargetInitialized").Text("status") == "True", alive, ready, traffic.Concurrency,
             time.GetUtcNow() - traffic.LastActive, queued, active.Text("reason") == "TimedOut", Bound("min-scale"), Bound("max-scale"));
     }
+
+    /// <summary>The PodAutoscaler's own progress deadline, a Go duration of whole seconds (knative pa_lifecycle.go, ProgressDeadline).</summary>
+    private static TimeSpan? Deadline(JsonObject autoscaler) => autoscaler.Text("metadata", "annotations", "serving.knative.dev/progress-deadline") is { } text
+        && text.EndsWith('s') && int.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) ? TimeSpan.FromSeconds(seconds) : null;
 
     /// <summary>The PodAutoscaler of a revision; its autoscaling annotations follow the Revision's (Knative ≥ 1.21, facts/knative.md §2).</summary>
     private async Task<JsonObject?> AutoscalerAsync(JsonObject revision, CancellationToken cancellationToken)

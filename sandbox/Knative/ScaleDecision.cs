@@ -26,7 +26,7 @@ internal readonly record struct ScaleDecision(int Desired, string Active, string
         }
 
         return desired == 0 ? new(0, "False", "NoTraffic", "The target is not receiving traffic.")
-            : view.Ready > 0 ? new(desired, "True", null, null)
+            : view.Ready >= Math.Max(1, view.Min) ? new(desired, "True", null, null)
             : new(desired, "Unknown", "Queued", "Requests to the target are being buffered as resources are provisioned.");
     }
 

@@ -69,6 +69,30 @@ public sealed class FluidTests : IAsyncLifetime
         Assert.Empty(_world.Log);
     }
 
+    [Theory]
+    [InlineData("emptyDir", true)]
+    [InlineData("hostPath", false)]
+    public async Task Worker_Deleted_ComesAnewOnItsNode_WithoutWhatItsEmptyDirHeld(string volume, bool lost)
+    {
+        await ModelAsync("models/bloom");
+        await _world.SecretAsync();
+        await _world.DatasetAsync();
+        await _world.Api.MergePatchAsync(Kinds.JindoRuntimes, "default", "oss-data",
+            $$$$"""{"spec":{"tieredstore":{"levels":[{"mediumtype":"SSD","volumeType":"{{{{volume}}}}","path":"/mnt/ssd0/cache","quota":"50Gi"}]}}}""", null, _world.Deadline);
+        await _world.LoadAsync();
+        await _world.PhaseAsync(Kinds.DataLoads, "load", "Complete");
+        const int whole = (2 * Big) + 3;
+        await _world.UntilAsync(Kinds.Datasets, "oss-data", d => Cached(d) == ByteSize.Format(2 * whole));
+        const string worker = "oss-data-jindofs-worker-0";
+        var before = await _world.GetAsync(Kinds.Pods, worker);
+        var node = before.Text("spec", "nodeName")!;
+        await _world.Api.DeleteAsync(Kinds.Pods, "default", worker, null, false, _world.Deadline);
+        var after = await _world.UntilAsync(Kinds.Pods, worker, p => p.Text("metadata", "uid") is { } uid && uid != before.Text("metadata", "uid") && p.Text("status", "phase") == "Running");
+        Assert.Equal(node, after.Text("spec", "nodeName"));
+        Assert.Equal(lost ? 0 : whole, _world.Nodes.Bytes(node, "default", "oss-data"));
+        await _world.UntilAsync(Kinds.Datasets, "oss-data", d => Cached(d) == ByteSize.Format(lost ? whole : 2 * whole));
+    }
+
     [Fact]
     public async Task Load_BeforeItsDataset_WaitsAndTellsWhy()
     {

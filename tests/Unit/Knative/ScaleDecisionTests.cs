@@ -29,6 +29,14 @@ public sealed class ScaleDecisionTests
         Assert.Equal(2, ScaleDecision.Of(s_used with { Concurrency = 0, Idle = TimeSpan.FromHours(1), Min = 2 }, s_options).Desired);
     }
 
+    [Fact]
+    public void ScaleOut_BelowTheMinimum_QueuesWithReadyPods()
+    {
+        var decision = ScaleDecision.Of(s_used with { Min = 3 }, s_options);
+        Assert.Equal((3, "Unknown", "Queued"), (decision.Desired, decision.Active, decision.Reason));
+        Assert.Equal("True", ScaleDecision.Of(s_used with { Min = 3, Alive = 3, Ready = 3 }, s_options).Active);
+    }
+
     [Theory]
     [InlineData(89, 1)]
     [InlineData(90, 0)]

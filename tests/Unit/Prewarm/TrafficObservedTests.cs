@@ -2,9 +2,14 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting.Internal;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Events;
+using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Prewarm;
+using Prewarm.Tests.Unit.Pipeline;
 using Prewarm.Tests.Unit.Relay;
 using Xunit;
 
@@ -84,13 +89,23 @@ public sealed class TrafficObservedTests
 
     private async Task<int> PostAsync(string data, string id = "1", string type = TrafficReport.Type, string? token = null, bool synced = true)
     {
-        var function = new TrafficObservedFunction(new EventToken(token), new CatalogFake(RelayRouterTests.Model("default", "bloom")) { Synced = synced ? Task.CompletedTask : new TaskCompletionSource().Task }, _arrivals, _seen, TimeProvider.System);
+        var catalog = new CatalogFake(RelayRouterTests.Model("default", "bloom")) { Synced = synced ? Task.CompletedTask : new TaskCompletionSource().Task };
+        var time = new FakeTimeProvider();
+        var desk = new EventDesk(new EventToken(token), new LineFake(), catalog, new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance), time, NullLogger<EventDesk>.Instance);
+        var function = new TrafficObservedFunction(desk, catalog, _arrivals, _seen, TimeProvider.System);
         var body = new JsonObject { ["specversion"] = "1.0", ["id"] = id, ["source"] = "/prewarm/relay", ["type"] = type, ["datacontenttype"] = "application/json", ["data"] = JsonNode.Parse(data) };
         var context = new DefaultHttpContext { RequestServices = new ServiceCollection().AddLogging().BuildServiceProvider() };
         context.Request.Method = "POST";
         context.Request.ContentType = "application/cloudevents+json";
         context.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(body.ToJsonString()));
-        await (await function.RunAsync(context.Request, default)).ExecuteAsync(context);
+        var answer = function.RunAsync(context.Request, default);
+        if (!synced)
+        {
+            Assert.False(answer.IsCompleted);
+            time.Advance(EventDesk.SyncLimit);
+        }
+
+        await (await answer).ExecuteAsync(context);
         return context.Response.StatusCode;
     }
 }

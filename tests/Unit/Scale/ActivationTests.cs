@@ -1,11 +1,9 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
-using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Scale;
 using Prewarm.Sandbox.Cluster;
 using Xunit;
@@ -115,7 +113,7 @@ public sealed class ActivationTests : IAsyncLifetime
     public async Task TwoReplicas_OneEvent_OneLoad()
     {
         var key = await StartAsync();
-        var second = Make(_world.Board);
+        var second = _world.Judge(_world.Board, _lifetime);
         await _world.CachedAsync("bloom", "0.00B");
         await _world.Server.UntilAsync(() => _world.Board.Of(key).Locality.Locality == Functions.Warm.Locality.Cold);
         var autoscaler = (await _world.AutoscalerAsync("bloom", "Unknown", "Queued", 1, 0)).Deserialize(ScaleJsonContext.Default.PodAutoscaler)!;
@@ -131,22 +129,14 @@ public sealed class ActivationTests : IAsyncLifetime
     private async Task<ModelKey> StartAsync()
     {
         var key = await _world.ServeAsync("bloom", ["node-1", "node-2"]);
-        await _world.WatchAsync(activations: b => _activations = Make(b));
+        await _world.WatchAsync(activations: b => _activations = _world.Judge(b, _lifetime));
         await _world.Server.UntilAsync(() => _world.Board.Of(key).Locality.Locality == Functions.Warm.Locality.Local);
         return key;
     }
 
-    private Activations Make(ScaleBoard board) => new(board, new(board, new(_world.Api, TimeProvider.System, NullLogger<ActivationWriter>.Instance),
-        new(_world.Api, TimeProvider.System, NullLogger<WakeLoads>.Instance), TimeProvider.System, NullLogger<ActivationRun>.Instance), _lifetime, TimeProvider.System, NullLogger<Activations>.Instance);
-
     private async Task<ActivationStatus?> ReadAsync(ModelKey key) => (await _world.Api.GetAsync(CatalogKinds.CachedModels, key.Namespace, key.Name, _world.Deadline))!.Status!.Activation;
 
-    private async Task<ActivationStatus> UntilAsync(ModelKey key, Func<ActivationStatus, bool> done)
-    {
-        ActivationStatus? last = null;
-        await _world.Server.UntilAsync(async () => (last = await ReadAsync(key)) is not null && done(last));
-        return last!;
-    }
+    private Task<ActivationStatus> UntilAsync(ModelKey key, Func<ActivationStatus, bool> done) => _world.UntilAsync(key, done);
 
     private async Task<IReadOnlyList<JsonObject>> LoadsAsync() => (await _world.Api.ListAsync(Kinds.DataLoads, ScaleWorld.Ns, null, _world.Deadline)).Items;
 
@@ -159,18 +149,7 @@ public sealed class ActivationTests : IAsyncLifetime
         "status":{"containerStatuses":[{"name":"c","image":"i","imageID":"","ready":true,"restartCount":1,"state":{"running":{"startedAt":"{{{ScaleWorld.Stamp(TimeProvider.System.GetUtcNow())}}}"} } }]} }
         """);
 
-    private async Task PodAsync(string node, bool ready)
-    {
-        var now = ScaleWorld.Stamp(TimeProvider.System.GetUtcNow());
-        await _world.Api.EnsureAsync(Kinds.Pods, Json($$$"""
-            {"apiVersion":"v1","kind":"Pod","metadata":{"name":"p-0","namespace":"{{{ScaleWorld.Ns}}}","labels":{"serving.kserve.io/inferenceservice":"bloom","serving.knative.dev/revision":"{{{ScaleWorld.Revision("bloom")}}}"} },
-            "spec":{"nodeName":"{{{node}}}","containers":[{"name":"kserve-container","image":"i"}]}}
-            """), _world.Deadline);
-        await _world.Api.MergePatchAsync(Kinds.Pods, ScaleWorld.Ns, "p-0", string.Create(CultureInfo.InvariantCulture, $$$"""
-            {"status":{"phase":"Running","conditions":[{"type":"PodScheduled","status":"True","lastTransitionTime":"{{{now}}}"},{"type":"Ready","status":"{{{ready}}}","lastTransitionTime":"{{{now}}}"}],
-            "containerStatuses":[{"name":"kserve-container","image":"i","imageID":"","ready":true,"restartCount":0,"state":{"running":{"startedAt":"{{{now}}}"} } }]} }
-            """), "status", _world.Deadline);
-    }
+    private Task PodAsync(string node, bool ready) => _world.PodAsync("bloom", node, ready);
 
     private static JsonObject Json(string text) => JsonNode.Parse(text)!.AsObject();
 }

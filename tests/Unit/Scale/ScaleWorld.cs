@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Scale;
 using Prewarm.Functions.Warm;
 using Prewarm.Sandbox.Cluster;
@@ -47,15 +49,19 @@ internal sealed class ScaleWorld : IAsyncDisposable
     }
 
     /// <summary>A model whose version v1 serves from a Dataset with workers on nodes.</summary>
-    public async Task<ModelKey> ServeAsync(string name, string[] workers, string cached = "2.00MiB", string platform = "ACK")
+    /// <param name="change">Makes the model and its status what the test needs.</param>
+    public async Task<ModelKey> ServeAsync(string name, string[] workers, string cached = "2.00MiB", string platform = "ACK", Action<CachedModel>? change = null)
     {
-        await Api.CreateAsync(CatalogKinds.CachedModels, Ns, Model(name, platform), Deadline);
+        var made = Model(name, platform);
+        made.Status = Status(name);
+        change?.Invoke(made);
+        await Api.CreateAsync(CatalogKinds.CachedModels, Ns, made, Deadline);
         await Api.ApplyAsync(CatalogKinds.CachedModels, Ns, name, new()
         {
             ApiVersion = CatalogKinds.CachedModels.ApiVersion,
             Kind = CatalogKinds.CachedModels.Kind,
             Metadata = new() { Name = name, Namespace = Ns },
-            Status = Status(name),
+            Status = made.Status,
         }, Ownership.StatusManager, true, "status", Deadline);
         var version = Status(name).Versions![0];
         var dataset = await Api.CreateAsync(Kinds.Datasets, Ns, Server.Dataset(version.Dataset!), Deadline);
@@ -95,6 +101,32 @@ internal sealed class ScaleWorld : IAsyncDisposable
             ["spec"] = new JsonObject { ["scaleTargetRef"] = new JsonObject { ["kind"] = "Deployment", ["name"] = "d", ["apiVersion"] = "apps/v1" } },
         }, Deadline);
         return await Api.MergePatchAsync(Kinds.PodAutoscalers, Ns, Revision(name), Status(active, reason, desired, actual, initialized, since ?? Stamp(TimeProvider.System.GetUtcNow())), "status", Deadline);
+    }
+
+    /// <summary>What judges activations, on the world's API server.</summary>
+    public Activations Judge(ScaleBoard board, IHostApplicationLifetime lifetime) => new(board, new(board, new(Api, TimeProvider.System, NullLogger<ActivationWriter>.Instance),
+        new(Api, TimeProvider.System, NullLogger<WakeLoads>.Instance), TimeProvider.System, NullLogger<ActivationRun>.Instance), lifetime, TimeProvider.System, NullLogger<Activations>.Instance);
+
+    /// <summary>The model's pod on a node, its container started.</summary>
+    public async Task PodAsync(string model, string node, bool ready)
+    {
+        var now = Stamp(TimeProvider.System.GetUtcNow());
+        await Api.EnsureAsync(Kinds.Pods, JsonNode.Parse($$$"""
+            {"apiVersion":"v1","kind":"Pod","metadata":{"name":"{{{model}}}-p-0","namespace":"{{{Ns}}}","labels":{"serving.kserve.io/inferenceservice":"{{{model}}}","serving.knative.dev/revision":"{{{Revision(model)}}}"} },
+            "spec":{"nodeName":"{{{node}}}","containers":[{"name":"kserve-container","image":"i"}]}}
+            """)!.AsObject(), Deadline);
+        await Api.MergePatchAsync(Kinds.Pods, Ns, model + "-p-0", string.Create(CultureInfo.InvariantCulture, $$$"""
+            {"status":{"phase":"Running","conditions":[{"type":"PodScheduled","status":"True","lastTransitionTime":"{{{now}}}"},{"type":"Ready","status":"{{{ready}}}","lastTransitionTime":"{{{now}}}"}],
+            "containerStatuses":[{"name":"kserve-container","image":"i","imageID":"","ready":true,"restartCount":0,"state":{"running":{"startedAt":"{{{now}}}"} } }]} }
+            """), "status", Deadline);
+    }
+
+    /// <summary>Waits until <c>status.activation</c> is as wanted.</summary>
+    public async Task<ActivationStatus> UntilAsync(ModelKey key, Func<ActivationStatus, bool> done)
+    {
+        ActivationStatus? last = null;
+        await Server.UntilAsync(async () => (last = (await Api.GetAsync(CatalogKinds.CachedModels, key.Namespace, key.Name, Deadline))!.Status!.Activation) is not null && done(last));
+        return last!;
     }
 
     public static string Stamp(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
