@@ -76,6 +76,12 @@ internal sealed class CacheSpec
 
     /// <summary>Seconds a wake waits for the cache under <c>locality: require</c>; then reads from the remote store are accepted.</summary>
     public int LocalityTimeoutSeconds { get; set; } = 120;
+
+    /// <summary>Bytes: what the cache workers say they hold is the proof; Read: the version is also read on each worker's node, as a pod would.</summary>
+    public string Verify { get; set => field = value ?? "Bytes"; } = "Bytes";
+
+    /// <summary>Bytes per second, a quantity: a slower read under <c>verify: Read</c> is none from the cache. The default is a little above 1.5 Gbit/s, what a store is often reached with.</summary>
+    public string ReadFloor { get; set => field = value ?? "200Mi"; } = "200Mi";
     public TierSpec Tier { get; set => field = value ?? new(); } = new();
     public int KeepVersions { get; set; } = 2;
     public ExistingDataset? ExistingDataset { get; set; }
@@ -158,6 +164,10 @@ internal sealed class CachedModelStatus
     /// <summary>The last wake from zero; read here and written by another writer (Scale/ActivationWriter), so that the line's own status neither holds nor compares it.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWriting)]
     public ActivationStatus? Activation { get; set; }
+
+    /// <summary>Reads on the cache's nodes; as <see cref="Activation"/> another writer's (Scale/Reads/ReadWriter).</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWriting)]
+    public List<ReadStatus>? Reads { get; set; }
 
     /// <summary>When the model wants to be looked at again though nothing happens; null: only when something does.</summary>
     public DateTimeOffset? NextLook { get; set; }

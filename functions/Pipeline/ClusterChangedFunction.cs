@@ -10,7 +10,7 @@ namespace Prewarm.Functions.Pipeline;
 
 /// <summary>
 /// An object of Fluid, KServe or Knative changed: look at the model whose label it carries. A CachedModel that says what it said at its last look, but for its last
-/// wake, is not looked at: a wake writes that several times.
+/// wake and its reads, is not looked at: a wake writes that several times.
 /// </summary>
 internal sealed class ClusterChangedFunction(EventDesk desk)
 {
@@ -74,6 +74,7 @@ internal sealed class ClusterChangedFunction(EventDesk desk)
         (rest["metadata"] as JsonObject)?.Remove("resourceVersion");
         (rest["metadata"] as JsonObject)?.Remove("managedFields");
         (rest["status"] as JsonObject)?.Remove("activation");
+        (rest["status"] as JsonObject)?.Remove("reads");
         return Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(rest.ToJsonString())));
     }
 }

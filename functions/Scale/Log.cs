@@ -21,9 +21,12 @@ internal static partial class Log
     [LoggerMessage(804, LogLevel.Warning, "{Model}: no repair can be made: {Message}")]
     public static partial void RepairFailed(ILogger logger, ModelKey model, string message);
 
-    [LoggerMessage(805, LogLevel.Information, "event on {Source} refused: {Reason}")]
-    public static partial void EventRefused(ILogger logger, string source, string reason);
-
     [LoggerMessage(806, LogLevel.Error, "{Model}: activation {Id} is no longer followed")]
     public static partial void ActivationLost(ILogger logger, Exception exception, ModelKey model, string id);
+
+    [LoggerMessage(807, LogLevel.Information, "{Model}: read {Result}: {Message}")]
+    public static partial void ReadDone(ILogger logger, ModelKey model, string result, string message);
+
+    [LoggerMessage(808, LogLevel.Warning, "reads in {Namespace} cannot be made: {Message}")]
+    public static partial void ReadsFailed(ILogger logger, string @namespace, string message);
 }

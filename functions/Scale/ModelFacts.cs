@@ -1,5 +1,6 @@
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Scale.Reads;
 using Prewarm.Functions.Warm;
 
 namespace Prewarm.Functions.Scale;
@@ -35,7 +36,10 @@ internal sealed record ModelFacts(CachedModel Model)
     public bool Serverless => Model.Spec?.Serving.Platform == "ACKServerless";
 
     /// <summary>The verdict for the Revision's pods, or for a pod that would start now when none is bound to a node.</summary>
-    public LocalityVerdict Locality(DateTimeOffset now)
+    public LocalityVerdict Locality(DateTimeOffset now) => ReadProof.Apply(ByBytes(now), this, Bound() is { Length: > 0 } pods ? pods : WorkerNodes ?? []);
+
+    /// <summary>The same by byte accounting alone.</summary>
+    public LocalityVerdict ByBytes(DateTimeOffset now)
     {
         if (Version is null)
         {
@@ -48,12 +52,14 @@ internal sealed record ModelFacts(CachedModel Model)
         }
 
         var warmth = VersionWarmth.Of(Model, Version, Dataset, Runtime, Loads.FirstOrDefault(l => l.Metadata.Name == Version.DataLoad));
-        string[] pods = [.. Pods.Where(p => p.Metadata.DeletionTimestamp is null).Select(p => p.Spec?.NodeName).OfType<string>().Distinct(StringComparer.Ordinal)];
+        var pods = Bound();
         // Without affinity a pod may be bound to any node.
         var free = Model.Spec?.Serving.Affinity == "off" ? OpenNodes : null;
         return LocalityVerdict.Of(warmth, WarmObjects.Copies(Model), WorkerNodes, pods.Length > 0 ? pods : free ?? [], Serverless, pods.Length > 0)
             .Because(WorkerRestart.Latest(WorkerPods), Version.LoadedAt, now);
     }
+
+    private string[] Bound() => [.. Pods.Where(p => p.Metadata.DeletionTimestamp is null).Select(p => p.Spec?.NodeName).OfType<string>().Distinct(StringComparer.Ordinal)];
 
     /// <summary>The same as the relay sees it.</summary>
     public ModelScale Scale(DateTimeOffset now)

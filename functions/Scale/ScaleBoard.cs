@@ -55,6 +55,15 @@ internal sealed class ScaleBoard(TimeProvider time) : IScaleView
         }
     }
 
+    /// <summary>What is known of each model that a predicate holds for.</summary>
+    public IReadOnlyList<ModelFacts> All(Func<CachedModel, bool> wanted)
+    {
+        lock (_writing)
+        {
+            return [.. _models.Where(m => wanted(m.Value)).Select(m => Facts(m.Key, Autoscaler(m.Key, m.Value)))];
+        }
+    }
+
     /// <summary>All that have been seen.</summary>
     public IReadOnlyList<PodAutoscaler> Autoscalers()
     {
@@ -276,33 +285,4 @@ internal sealed class ScaleBoard(TimeProvider time) : IScaleView
 
     private static HashSet<string> Labels(Node node) =>
         (node.Metadata.Labels ?? []).Where(l => l.Key.StartsWith(WorkerPrefix, StringComparison.Ordinal) && l.Value == "true").Select(l => l.Key).ToHashSet(StringComparer.Ordinal);
-
-    /// <summary>Several values per key, in the order they came.</summary>
-    private sealed class Lookup<TKey, TValue>
-        where TKey : notnull
-    {
-        private readonly Dictionary<TKey, List<TValue>> _lists = [];
-
-        public IReadOnlyList<TValue> Of(TKey key) => _lists.TryGetValue(key, out var list) ? [.. list] : [];
-
-        public void Add(TKey key, TValue value)
-        {
-            if (!_lists.TryGetValue(key, out var list))
-            {
-                _lists[key] = list = [];
-            }
-
-            list.Add(value);
-        }
-
-        public void Remove(TKey key, TValue value)
-        {
-            if (_lists.TryGetValue(key, out var list) && list.Remove(value) && list.Count == 0)
-            {
-                _lists.Remove(key);
-            }
-        }
-
-        public void Clear() => _lists.Clear();
-    }
 }

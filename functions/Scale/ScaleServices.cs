@@ -3,6 +3,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Prewarm.Functions.Pipeline;
+using Prewarm.Functions.Scale.Reads;
 
 namespace Prewarm.Functions.Scale;
 
@@ -13,7 +14,11 @@ internal static class ScaleServices
     {
         var functions = configuration["FUNCTIONS"];
         services.TryAddSingleton(TimeProvider.System);
-        services.Configure<ScaleOptions>(o => o.Activations = ScaleOptions.Judges(functions));
+        services.Configure<ScaleOptions>(o =>
+        {
+            o.Activations = ScaleOptions.Judges(functions);
+            o.ReadImage = configuration["Scale:ReadImage"] is { Length: > 0 } image ? image : o.ReadImage;
+        });
         services.AddSingleton<ScaleBoard>();
         services.AddSingleton<IScaleView>(p => p.GetRequiredService<ScaleBoard>());
         services.AddSingleton<ActivationWriter>();
@@ -23,6 +28,7 @@ internal static class ScaleServices
         if (ScaleOptions.Judges(functions))
         {
             services.AddSingleton<IActivations>(p => p.GetRequiredService<Activations>());
+            services.AddHostedService<ReadLoop>();
             services.AddSingleton<IWakeCauses>(p => p.GetRequiredService<Activations>());
         }
 

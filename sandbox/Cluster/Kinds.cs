@@ -19,6 +19,7 @@ internal static class Kinds
     public static readonly ResourceType<JsonObject> Revisions = Of("serving.knative.dev", "v1", "revisions", "Revision");
     public static readonly ResourceType<JsonObject> PodAutoscalers = Of("autoscaling.internal.knative.dev", "v1alpha1", "podautoscalers", "PodAutoscaler");
     public static readonly ResourceType<JsonObject> Pods = Of("", "v1", "pods", "Pod");
+    public static readonly ResourceType<JsonObject> Jobs = Of("batch", "v1", "jobs", "Job");
     public static readonly ResourceType<JsonObject> Secrets = Of("", "v1", "secrets", "Secret");
     public static readonly ResourceType<JsonObject> Claims = Of("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim");
     public static readonly ResourceType<JsonObject> Volumes = Of("", "v1", "persistentvolumes", "PersistentVolume", false);

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Scale.Reads;
 using Prewarm.Sandbox.ControllerManager;
 using Prewarm.Sandbox.Fluid;
 using Prewarm.Sandbox.Gateway;
@@ -63,7 +64,8 @@ internal sealed class MiniCluster : IAsyncDisposable
         var traffics = new RevisionTraffics(time);
         var routes = new RouteTable(api, options.Knative.Domain, time);
         var revisions = new RevisionController(api, traffics, new PodPlacement(api), options.Knative, time, log);
-        cluster.Kubelet = new(api, new CachedReader(api, cluster.Nodes, remote), traffics, options.Knative, time, log);
+        var reader = new CachedReader(api, cluster.Nodes, remote);
+        cluster.Kubelet = new(api, reader, traffics, options.Knative, time, log);
         cluster.Gateway = await MeshGateway.StartAsync(routes, traffics, revisions.Wake, options.Knative, options.Faults, time, cancellationToken);
         var inference = new InferenceServiceController(api, options.Knative.Domain, time);
         var services = new ServiceController(api, options.Knative.Domain, time);
@@ -73,6 +75,11 @@ internal sealed class MiniCluster : IAsyncDisposable
         cluster.Run(new ControllerLoop(api, Kinds.InferenceServices, inference.ReconcileAsync, time, log).Owns(Kinds.Services).RunAsync);
         cluster.Run(new ControllerLoop(api, Kinds.Services, services.ReconcileAsync, time, log).Owns(Kinds.Revisions).RunAsync);
         cluster.Run(new FluidControllers(api, cluster.Nodes, remote, time, log).RunAsync);
+        var jobs = new JobController(api, cluster.Nodes, reader, remote, time, cluster._stop.Token);
+        // Only those that read a model: whatever else a cluster's Jobs do is not done here.
+        var jobLoop = new ControllerLoop(api, Kinds.Jobs, (job, ct) => job.At("metadata", "labels", ReadJob.Label) is null ? Task.CompletedTask : jobs.ReconcileAsync(job, ct), time, log);
+        jobs.Wake = jobLoop.Enqueue;
+        cluster.Run(jobLoop.RunAsync);
         if (options.BareApiServer)
         {
             cluster.Run(new GarbageCollector(api, time, log).RunAsync);

@@ -12,7 +12,7 @@ internal sealed class GarbageCollector(IKubeApi api, TimeProvider time, Action<s
 {
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
     private static readonly ResourceType<JsonObject>[] s_owners =
-        [Kinds.InferenceServices, Kinds.Services, Kinds.Revisions, Kinds.JindoRuntimes, Kinds.Datasets];
+        [Kinds.InferenceServices, Kinds.Services, Kinds.Revisions, Kinds.JindoRuntimes, Kinds.Datasets, Kinds.Jobs];
 
     private static readonly ResourceType<JsonObject>[] s_owned =
         [Kinds.Services, Kinds.Revisions, Kinds.PodAutoscalers, Kinds.Pods, Kinds.DataLoads, Kinds.JindoRuntimes];

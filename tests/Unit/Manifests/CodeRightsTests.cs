@@ -6,10 +6,12 @@ using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Rollout;
 using Prewarm.Functions.Scale;
+using Prewarm.Functions.Scale.Reads;
 using Prewarm.Functions.Upload;
 using Prewarm.Functions.Warm;
 using Prewarm.Sandbox.Cluster;
 using Prewarm.Tests.Unit.Relay;
+using Prewarm.Tests.Unit.Scale;
 using Xunit;
 
 namespace Prewarm.Tests.Unit.Manifests;
@@ -47,6 +49,7 @@ public sealed class CodeRightsTests(AppliedCluster cluster) : IClassFixture<Appl
         await LookAsync();
         await StatusAsync(Kinds.InferenceServices, "fluid-bloom", """{"components":{"predictor":{"latestCreatedRevision":"fluid-bloom-predictor-00001"}}}""");
         await LookAsync();
+        await ReadAsync(api);
         // An adopted Dataset is read by name, with its runtime.
         await cluster.Admin.CreateAsync(Kinds.Datasets, RightsTable.Models, new() { ["apiVersion"] = Kinds.Datasets.ApiVersion, ["kind"] = "Dataset", ["metadata"] = new JsonObject { ["name"] = "oss-data" }, ["spec"] = new JsonObject() }, cluster.Deadline);
         await cluster.Admin.MergePatchAsync(Kinds.CachedModels, RightsTable.Models, "bloom", """{"spec":{"cache":{"existingDataset":{"name":"oss-data"}}}}""", null, cluster.Deadline);
@@ -101,6 +104,27 @@ public sealed class CodeRightsTests(AppliedCluster cluster) : IClassFixture<Appl
         }
 
         await watch.StopAsync(cluster.Deadline);
+    }
+
+    /// <summary>A version that is to be read on a node.</summary>
+    private async Task ReadAsync(IKubeApi api)
+    {
+        var facts = ReadPlanTests.Facts();
+        facts.Model.Metadata.Namespace = RightsTable.Models;
+        var board = new ScaleBoard(TimeProvider.System);
+        board.Take([facts.Model]);
+        board.Take(null, new Delta<Dataset>.Replace([Here(facts.Dataset!)]));
+        board.Take(null, new Delta<JindoRuntime>.Replace([new() { Metadata = new() { Name = facts.Version!.Dataset, Namespace = RightsTable.Models }, Status = facts.Runtime!.Status }]));
+        board.Take(null, new Delta<DataLoad>.Replace([]));
+        board.Take(new Delta<Node>.Replace([new() { Metadata = new() { Name = "node-1", Labels = new() { [FluidNames.WorkerLabel(RightsTable.Models, facts.Version!.Dataset!, null)] = "true" } } }]));
+        using var loop = new ReadLoop(board, api, Options.Create(new ScaleOptions()), TimeProvider.System, NullLogger<ReadLoop>.Instance);
+        Assert.True(await loop.TickAsync(cluster.Deadline));
+
+        Dataset Here(Dataset dataset)
+        {
+            dataset.Metadata = new() { Name = facts.Version!.Dataset, Namespace = RightsTable.Models };
+            return dataset;
+        }
     }
 
     /// <summary>The catalog's reflector, until its watch is open.</summary>

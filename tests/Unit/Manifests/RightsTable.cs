@@ -34,6 +34,7 @@ internal static class RightsTable
         prewarm-line    kserve-fluid-demo serving.knative.dev/revisions       get
         prewarm-line    kserve-fluid-demo /pods                               list,watch
         prewarm-line    kserve-fluid-demo /events                             get,create,patch
+        prewarm-line    kserve-fluid-demo batch/jobs                          create,list
         prewarm-line    *                 /nodes                              list,watch
         prewarm-line    kserve-fluid-demo autoscaling.internal.knative.dev/podautoscalers list,watch
         prewarm-relay   kserve-fluid-demo prewarm.dev/cachedmodels            list,watch
