@@ -120,6 +120,9 @@ internal sealed class ServingSpec
     /// <summary>required, preferred or off: how strongly pods are placed on nodes with the cache (ACK).</summary>
     public string Affinity { get; set => field = value ?? "preferred"; } = "preferred";
 
+    /// <summary>Seconds that a pod may find no node under <c>affinity: required</c>; then it is relaxed to preferred, until the next version.</summary>
+    public int AffinityTimeoutSeconds { get; set; } = 120;
+
     /// <summary>KServe's predictor as it is; STORAGE_URI is filled in.</summary>
     public JsonObject? Predictor { get; set; }
 }
@@ -220,6 +223,9 @@ internal sealed class VersionStatus
 
     /// <summary>Number of the rollout, from 0; null: the first. Above 0 after <c>prewarm.dev/retry</c>.</summary>
     public int? Attempt { get; set; }
+
+    /// <summary>True once a pod of this version found no node under <c>affinity: required</c> for too long: preferred from then on.</summary>
+    public bool? Relaxed { get; set; }
 
     /// <summary>Passed, Failed or None (no golden.jsonl): the answer check of the revision.</summary>
     public string? Golden { get; set; }

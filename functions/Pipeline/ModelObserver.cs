@@ -41,7 +41,8 @@ internal sealed class ModelObserver(IKubeReader api, IUploadSource uploads, ICat
             Adopted = (await adopted).Dataset,
             AdoptedRuntime = (await adopted).Runtime,
             WorkerNodes = await workers,
-            PodNodes = await pods,
+            PodNodes = Nodes(await pods),
+            Unplaced = Unplaced(await pods),
             Datasets = (await datasets).Items,
             Runtimes = (await runtimes).Items,
             Loads = (await loads).Items,
@@ -101,8 +102,18 @@ internal sealed class ModelObserver(IKubeReader api, IUploadSource uploads, ICat
         }
     }
 
-    /// <summary>The nodes with a predictor pod, by revision; none for a role without Pods.</summary>
-    private async Task<ILookup<string, string>> PodsAsync(CachedModel model, CancellationToken cancellationToken)
+    /// <summary>The nodes with a predictor pod, by revision.</summary>
+    private static ILookup<string, string> Nodes(IReadOnlyList<Pod> pods) => pods.Where(p => p.Spec?.NodeName is not null).ToLookup(Revision, p => p.Spec!.NodeName!);
+
+    /// <summary>Since when a pod finds no node, as the scheduler says (PodScheduled False, Unschedulable), by revision.</summary>
+    private static Dictionary<string, DateTimeOffset> Unplaced(IReadOnlyList<Pod> pods) => pods.Where(p => p.Spec?.NodeName is null)
+        .Select(p => (Revision: Revision(p), Since: p.Status?.Conditions?.Find(c => c is { Type: "PodScheduled", Status: "False", Reason: "Unschedulable" }) is { } c ? p.Metadata.CreationTimestamp ?? c.LastTransitionTime : null))
+        .Where(p => p.Since is not null).GroupBy(p => p.Revision, StringComparer.Ordinal).ToDictionary(g => g.Key, g => g.Min(p => p.Since!.Value), StringComparer.Ordinal);
+
+    private static string Revision(Pod pod) => pod.Metadata.Labels?.GetValueOrDefault("serving.knative.dev/revision") ?? "";
+
+    /// <summary>The predictor pods that nobody has deleted; none for a role without Pods.</summary>
+    private async Task<IReadOnlyList<Pod>> PodsAsync(CachedModel model, CancellationToken cancellationToken)
     {
         IReadOnlyList<Pod> pods = [];
         try
@@ -115,8 +126,7 @@ internal sealed class ModelObserver(IKubeReader api, IUploadSource uploads, ICat
             // Forbidden, as with the nodes.
         }
 
-        return pods.Where(p => p.Metadata.DeletionTimestamp is null && p.Spec?.NodeName is not null)
-            .ToLookup(p => p.Metadata.Labels?.GetValueOrDefault("serving.knative.dev/revision") ?? "", p => p.Spec!.NodeName!);
+        return [.. pods.Where(p => p.Metadata.DeletionTimestamp is null)];
     }
 
     private async Task<UploadObservation> UploadsAsync(CachedModel model, UploadObservation? listed, bool fresh, CancellationToken cancellationToken)

@@ -33,6 +33,9 @@ internal sealed record Observed(CachedModel Model)
     /// <summary>Nodes with a cache worker, by Dataset; a Dataset whose nodes could not be listed is missing.</summary>
     public IReadOnlyDictionary<string, IReadOnlyList<string>> WorkerNodes { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
 
+    /// <summary>Since when a predictor pod finds no node, by revision; the longest wait of several.</summary>
+    public IReadOnlyDictionary<string, DateTimeOffset> Unplaced { get; init; } = new Dictionary<string, DateTimeOffset>();
+
     /// <summary>Nodes with a predictor pod, by revision.</summary>
     public ILookup<string, string> PodNodes { get; init; } = Array.Empty<string>().ToLookup(p => p);
 }

@@ -15,6 +15,17 @@ internal static class RolloutStage
     public static void Plan(LinePass pass, VersionStatus target)
     {
         var serving = pass.Serving;
+        Relax(pass, target);
+        if (serving is not null && serving != target)
+        {
+            Relax(pass, serving);
+        }
+
+        if ((target.Relaxed == true ? target : serving is { Relaxed: true } ? serving : null) is { } relaxed)
+        {
+            pass.Conditions.Set("PlacementRelaxed", true, "NoRoomByTheCache", $"version {relaxed.Name}: a pod found no node with the cache for {pass.Model.Spec!.Serving.AffinityTimeoutSeconds} s, so its pods may run on others (affinity preferred) and read over the network");
+        }
+
         switch (target.State)
         {
             case VersionState.Warming:
@@ -39,6 +50,34 @@ internal static class RolloutStage
             EnsureService(pass, refused, null, stopped: true);
         }
     }
+
+    /// <summary>A pod that may only run where the cache is, and finds no place there for long, may run anywhere: slowly is better than not at all. Its Revision is made anew for that.</summary>
+    private static void Relax(LinePass pass, VersionStatus version)
+    {
+        var spec = pass.Model.Spec!.Serving;
+        if (spec.Affinity != "required" || spec.Platform == "ACKServerless")
+        {
+            version.Relaxed = null;
+            return;
+        }
+
+        if (version.Relaxed != true && version.Revision is { } revision && pass.Observed.Unplaced.TryGetValue(revision, out var since))
+        {
+            var limit = since.AddSeconds(spec.AffinityTimeoutSeconds);
+            if (pass.Now < limit)
+            {
+                pass.LookAt(limit);
+                return;
+            }
+
+            version.Relaxed = true;
+            version.Attempt = (version.Attempt ?? 0) + 1;
+        }
+    }
+
+    /// <summary>The Revision failed for want of a node by the cache (Knative says Unschedulable at once): the time to relax that has not come yet.</summary>
+    private static bool Waits(LinePass pass, VersionStatus version, Revision revision) =>
+        pass.Model.Spec!.Serving is { Affinity: "required", Platform: not "ACKServerless" } && version.Relaxed != true && pass.Observed.Unplaced.ContainsKey(revision.Metadata.Name!);
 
     /// <summary>While the next version warms, the service stays as it is: somebody may have edited or deleted it.</summary>
     private static void Hold(LinePass pass, VersionStatus? serving)
@@ -88,7 +127,7 @@ internal static class RolloutStage
         target.Revision = revision?.Metadata.Name ?? target.Revision;
 
         // 2
-        if (readiness?.Status == "False")
+        if (readiness?.Status == "False" && !Waits(pass, target, revision!))
         {
             Refuse(pass, target, canary, $"revision {revision!.Metadata.Name} failed: {readiness.Reason} {readiness.Message}".TrimEnd());
             return;
@@ -183,6 +222,7 @@ internal static class RolloutStage
         var left = service is not null
             && ((canary is null && ServingObjects.Shared(service))
                 || (!stopped && service.Metadata.Annotations?.ContainsKey(ServingObjects.StopAnnotation) == true)
+                || (version.Relaxed == true && service.Metadata.Labels?.ContainsKey(ServingObjects.Required(version.Dataset!)) == true)
                 || (version.Attempt is null && service.Metadata.Annotations?.ContainsKey(ServingObjects.AttemptAnnotation) == true));
         if (left)
         {

@@ -148,6 +148,7 @@ internal static class SpecChecks
             ? null : SpecFault.Text("InvalidName", "spec.serving.modelName", serving.ModelName, "it is the {model} of /v1/models/{model}:predict: write at most 253 letters, digits, '-', '_' and '.'"),
         OneOf("spec.serving.platform", serving.Platform, "ACK", "ACKServerless"),
         OneOf("spec.serving.affinity", serving.Affinity, "required", "preferred", "off"),
+        Within("spec.serving.affinityTimeoutSeconds", serving.AffinityTimeoutSeconds, 1, 86_400),
     ]).OfType<SpecFault>();
 
     private static IEnumerable<SpecFault> Rollout(RolloutSpec rollout) => ((SpecFault?[])

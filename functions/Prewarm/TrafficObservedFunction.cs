@@ -4,11 +4,12 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Azure.Functions.Worker;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Pipeline;
+using Prewarm.Functions.Scale;
 
 namespace Prewarm.Functions.Prewarm;
 
 /// <summary>What came to the relays: all events are judged before any counts, so that a batch sent again is not counted by half; then each once, of models that there are.</summary>
-internal sealed class TrafficObservedFunction(EventDesk desk, ICatalog catalog, IArrivals arrivals, SeenEvents seen, TimeProvider time)
+internal sealed class TrafficObservedFunction(EventDesk desk, ICatalog catalog, IArrivals arrivals, SeenEvents seen, TimeProvider time, FirstBytes? firstBytes = null)
 {
     [Function("TrafficObserved")]
     public Task<IResult> RunAsync([HttpTrigger(AuthorizationLevel.Anonymous, "post", Route = "events/traffic")] HttpRequest request, CancellationToken cancellationToken) =>
@@ -59,6 +60,11 @@ internal sealed class TrafficObservedFunction(EventDesk desk, ICatalog catalog, 
             // What anybody can make up must not grow the memory.
             if (known.ContainsKey(new(model.Namespace, model.Name)))
             {
+                if (model.FirstByte is { } first)
+                {
+                    firstBytes?.Told(new(model.Namespace, model.Name), report.Minute, first);
+                }
+
                 arrivals.Add(new(model.Namespace, model.Name), new(report.Minute.ToUnixTimeSeconds() / 60, model.Count, model.First, model.Last, model.Served, model.ServiceSeconds));
             }
         }

@@ -37,11 +37,16 @@ internal sealed record TrafficReport(string Replica, DateTimeOffset Minute, IRea
 /// <param name="ServiceSeconds">What those took together, without what they were held.</param>
 internal sealed record ModelTraffic(string Namespace, string Name, int Count, double First, double Last, int Served, double ServiceSeconds)
 {
+    /// <summary>Seconds from the model's readiness to the head of the first answer, where one waited for its start; null: none did.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? FirstByte { get; init; }
+
     public bool Valid(int most) =>
         Namespace is { Length: > 0 and <= 253 } && Name is { Length: > 0 and <= 253 }
         && Count >= 0 && Count <= most && Served >= 0 && Served <= most
         && First >= 0 && First <= Last && Last < 60
-        && ServiceSeconds >= 0 && double.IsFinite(ServiceSeconds);
+        && ServiceSeconds >= 0 && double.IsFinite(ServiceSeconds)
+        && (FirstByte is not { } first || first is >= 0 and < 86_400);
 }
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web)]

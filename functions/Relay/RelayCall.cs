@@ -34,6 +34,9 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
     /// <summary>The last answer came from a model that is up.</summary>
     public bool Answered { get; private set; }
 
+    /// <summary>From letting it go to the head of the answer, where it waited for a start; null: it did not.</summary>
+    public TimeSpan? FirstByte { get; private set; }
+
     public TimeSpan Elapsed => time.GetElapsedTime(arrived);
 
     /// <summary>How long it may still be held.</summary>
@@ -83,6 +86,7 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
         if (Answered)
         {
             hold.Answered();
+            FirstByte ??= Waited > TimeSpan.Zero ? Elapsed - Waited : null;
         }
 
         hold.Landed(Held, Answered);

@@ -67,10 +67,14 @@ internal sealed class RelayForwarder(ICatalog catalog, RelayGuard guard, CallerL
 
         try
         {
-            var held = await sender.SendAsync(context, found, hold, arrived, deadline, beat);
+            var (held, first) = await sender.SendAsync(context, found, hold, arrived, deadline, beat);
             if (demand)
             {
                 traffic.Served(hold.Key, time.GetElapsedTime(arrived) - held);
+                if (first is { } after)
+                {
+                    traffic.Woken(hold.Key, after);
+                }
             }
         }
         finally

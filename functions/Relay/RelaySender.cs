@@ -31,8 +31,8 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
     /// <summary>Bytes of bodies that are kept now.</summary>
     public long Kept => _budget.Taken;
 
-    /// <returns>How long it was held.</returns>
-    public async Task<TimeSpan> SendAsync(HttpContext context, RelayOutcome.Found found, ModelHold hold, long arrived, RequestDeadline deadline, TimeSpan? beat)
+    /// <returns>How long it was held, and how long the answer's head took after that.</returns>
+    public async Task<(TimeSpan Held, TimeSpan? FirstByte)> SendAsync(HttpContext context, RelayOutcome.Found found, ModelHold hold, long arrived, RequestDeadline deadline, TimeSpan? beat)
     {
         using var body = Body(context);
         var call = new RelayCall(context, found, hold, time, arrived, deadline, beat, body);
@@ -41,7 +41,7 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
         try
         {
             await RunAsync(call, answerBy?.Token ?? default);
-            return call.Waited;
+            return (call.Waited, call.FirstByte);
         }
         finally
         {

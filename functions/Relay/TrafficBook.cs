@@ -24,6 +24,10 @@ internal sealed class TrafficBook(TimeProvider time)
     /// <param name="took">Without what it was held.</param>
     public void Served(ModelKey model, TimeSpan took) => PageOf(time.GetUtcNow()).Of(model).Served(took);
 
+    /// <summary>The head of the answer to a prediction that waited for a start has come.</summary>
+    /// <param name="after">Since it was let go.</param>
+    public void Woken(ModelKey model, TimeSpan after) => PageOf(time.GetUtcNow()).Of(model).Woken(after);
+
     /// <summary>Takes out the minutes that are over; at the end of the process the one that is not, too.</summary>
     public IReadOnlyList<TrafficPage> Take(bool all = false)
     {
@@ -92,6 +96,7 @@ internal sealed class TrafficTally
     private int _last;
     private int _served;
     private long _ticks;
+    private long _firstByte = -1;
 
     public int Count => Volatile.Read(ref _count);
 
@@ -104,6 +109,11 @@ internal sealed class TrafficTally
     public int Ended => Volatile.Read(ref _served);
 
     public double Seconds => TimeSpan.FromTicks(Volatile.Read(ref _ticks)).TotalSeconds;
+
+    /// <summary>Seconds from letting the first one go that waited for a start, to the head of its answer; null: none waited.</summary>
+    public double? FirstByte => Volatile.Read(ref _firstByte) is >= 0 and var ticks ? TimeSpan.FromTicks(ticks).TotalSeconds : null;
+
+    public void Woken(TimeSpan after) => Interlocked.CompareExchange(ref _firstByte, Math.Max(0, after.Ticks), -1);
 
     public void Arrived(int millisecond)
     {

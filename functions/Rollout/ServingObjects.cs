@@ -43,9 +43,9 @@ internal static class ServingObjects
         {
             // KServe copies labels to the pods; Fluid's webhook places pods that carry these.
             meta.Labels!["fuse.serverful.fluid.io/inject"] = "true";
-            if (string.Equals(serving.Affinity, "required", StringComparison.Ordinal))
+            if (string.Equals(serving.Affinity, "required", StringComparison.Ordinal) && version.Relaxed != true)
             {
-                meta.Labels[$"fluid.io/dataset.{dataset}.sched"] = "required";
+                meta.Labels[Required(dataset)] = "required";
             }
         }
 
@@ -57,6 +57,9 @@ internal static class ServingObjects
             Spec = new() { Predictor = Predictor(model, $"pvc://{dataset}/{(version.Path ?? FluidNames.Mount(model.Metadata.Name!)).Trim('/')}".TrimEnd('/'), canary, serverless) },
         };
     }
+
+    /// <summary>The label by which Fluid's webhook makes the affinity to a Dataset's nodes a must.</summary>
+    public static string Required(string dataset) => $"fluid.io/dataset.{dataset}.sched";
 
     /// <summary>Whether <c>canaryTrafficPercent</c> leaves the newest revision less than all traffic.</summary>
     public static bool Shared(InferenceService service) => service.Spec?.Predictor?[Share] is { } percent && percent.ToString() != "100";

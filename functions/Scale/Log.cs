@@ -29,4 +29,7 @@ internal static partial class Log
 
     [LoggerMessage(808, LogLevel.Warning, "reads in {Namespace} cannot be made: {Message}")]
     public static partial void ReadsFailed(ILogger logger, string @namespace, string message);
+
+    [LoggerMessage(809, LogLevel.Information, "{Model}: the first byte of its last wake is not noted: {Message}")]
+    public static partial void FirstByteUnwritten(ILogger logger, ModelKey model, string message);
 }

@@ -10,7 +10,7 @@ internal static class ScaleMetrics
 
     private static readonly Histogram Phase = Metrics.CreateHistogram(
         "prewarm_coldstart_phase_seconds",
-        "What a wake's time went to: signal, verdict, scheduled, mount, image, load, ready, total.",
+        "What a wake's time went to: signal, verdict, scheduled, mount, image, load, ready, total; first_byte, from ready to the first answer's head, as the relay reports it.",
         ["phase"], new HistogramConfiguration { Buckets = Histogram.ExponentialBuckets(0.005, 2, 18) });
 
     private static readonly string[] Verdicts = ["Local", "Spread", "Remote", "Partial", "Cold", "Unknown"];

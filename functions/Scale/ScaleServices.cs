@@ -22,6 +22,7 @@ internal static class ScaleServices
         services.AddSingleton<ScaleBoard>();
         services.AddSingleton<IScaleView>(p => p.GetRequiredService<ScaleBoard>());
         services.AddSingleton<ActivationWriter>();
+        services.AddSingleton<FirstBytes>();
         services.AddSingleton<ActivationRun>();
         services.AddSingleton<Activations>();
         services.AddFunction<ScaleSignalledFunction>();

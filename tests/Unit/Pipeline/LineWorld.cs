@@ -43,6 +43,9 @@ internal sealed class LineWorld
     public Dictionary<string, IReadOnlyList<string>> WorkerNodes { get; } = [];
     public List<string> PodNodes { get; } = [];
 
+    /// <summary>Since when a pod finds no node, by revision.</summary>
+    public Dictionary<string, DateTimeOffset> Unplaced { get; } = [];
+
     public LinePlan Plan() => LinePlanner.Settle(Observe(), Now);
 
     public Observed Observe() =>
@@ -57,6 +60,7 @@ internal sealed class LineWorld
             Service = Service,
             Revision = Revision,
             WorkerNodes = WorkerNodes,
+            Unplaced = Unplaced,
             PodNodes = PodNodes.ToLookup(_ => Model.Status?.Versions?.FindLast(v => v.State == VersionState.Serving)?.Revision ?? ""),
         };
 
@@ -127,6 +131,8 @@ internal sealed class LineWorld
     }
 
     public void RevisionReady(string version) => NewRevision("True", null, Version(version).Digest!);
+
+    public void RevisionUnschedulable(string version) => NewRevision("False", "Unschedulable", Version(version).Digest!);
 
     public void RevisionFailed() => NewRevision("False", "ExitCode1", Service!.Metadata.Annotations![Ownership.DigestAnnotation]);
 

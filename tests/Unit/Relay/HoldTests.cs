@@ -59,6 +59,20 @@ public sealed class HoldTests
     }
 
     [Fact]
+    public async Task FirstByte_OfWhatWaited_IsInTheMinutesReport_AndOfNothingElse()
+    {
+        await using var world = await RelayWorld.StartAsync(("K_SINK", "http://127.0.0.1:9"));
+        var book = Microsoft.Extensions.DependencyInjection.ServiceProviderServiceExtensions.GetRequiredService<Functions.Relay.TrafficBook>(world.Services);
+        await BodyAsync(world.AskAsync("warm"));
+        await UntilAsync(() => Tally() is { Ended: 1, FirstByte: null });
+        world.Scale.Set(ScaleLevel.Zero);
+        await BodyAsync(world.AskAsync("held"));
+        await UntilAsync(() => book.Take(all: true).SelectMany(p => p.Models).Any(m => m.Value is { FirstByte: >= 0 and < 20 }));
+
+        Functions.Relay.TrafficTally? Tally() => book.Take(all: true).SelectMany(p => p.Models).Select(m => m.Value).FirstOrDefault(t => t.Ended > 0);
+    }
+
+    [Fact]
     public async Task Release_OnePodWithRoomForOne_IsInTheOrderOfArrival()
     {
         await using var world = new RelayWorld();
