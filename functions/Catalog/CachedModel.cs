@@ -77,6 +77,9 @@ internal sealed class CacheSpec
     /// <summary>Seconds a wake waits for the cache under <c>locality: require</c>; then reads from the remote store are accepted.</summary>
     public int LocalityTimeoutSeconds { get; set; } = 120;
 
+    /// <summary>Report: a pod that starts on a node without the cache reads over the network, and that is said; Move: it is deleted once before its container runs, so that it is placed anew.</summary>
+    public string OnRemote { get; set => field = value ?? "Report"; } = "Report";
+
     /// <summary>Bytes: what the cache workers say they hold is the proof; Read: the version is also read on each worker's node, as a pod would.</summary>
     public string Verify { get; set => field = value ?? "Bytes"; } = "Bytes";
 

@@ -98,6 +98,7 @@ internal static class SpecChecks
                 ? new("OutOfBounds", "spec.cache.copies", Number(copies), $"no more copies than workers can exist, and spec.cache.replicas is {Number(cache.Replicas)}: lower copies or raise replicas") : null)
             : null,
         OneOf("spec.cache.proof", cache.Proof, "require", "prefer"),
+        OneOf("spec.cache.onRemote", cache.OnRemote, "Report", "Move"),
         OneOf("spec.cache.verify", cache.Verify, "Bytes", "Read"),
         Quantity.Parse(cache.ReadFloor) > 0
             ? null : SpecFault.Text("InvalidQuantity", "spec.cache.readFloor", cache.ReadFloor, "write bytes per second above 0, such as 200Mi"),

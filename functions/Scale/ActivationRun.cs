@@ -41,7 +41,7 @@ internal sealed class ActivationRun(ScaleBoard board, ActivationWriter writer, W
         var verdict = facts.Locality(time.GetUtcNow());
         var decided = time.GetUtcNow();
         var plan = RepairPlan.Of(facts, verdict, Volatile.Read(ref _podStart));
-        var status = activation.Status("Waking", facts.Version, verdict, plan.Message, Node(facts), null);
+        var status = activation.Status("Waking", facts.Version, verdict, plan.Message, Node(facts, null), null);
 
         // 2
         var mine = await writer.ClaimAsync(facts.Model, activation, "begun", $"Activation{verdict.Locality}", $"revision {activation.Revision} wakes: {status.Message}",
@@ -64,14 +64,22 @@ internal sealed class ActivationRun(ScaleBoard board, ActivationWriter writer, W
             await RepairAsync(activation, facts, plan, cancellationToken);
         }
 
-        // 4
-        await BoundAsync(activation, cancellationToken);
-        if (mine && !activation.End.IsCompleted && board.Facts(activation.Autoscaler) is { } bound && Node(bound) is { } node && bound.Version is not null)
+        // 4: where policy has it moved, once more.
+        Pod? moved = null;
+        do
         {
+            await BoundAsync(activation, moved, cancellationToken);
+            if (!mine || activation.End.IsCompleted || board.Facts(activation.Autoscaler) is not { Version: not null } bound || Node(bound, moved) is not { } node)
+            {
+                break;
+            }
+
             verdict = bound.Locality(time.GetUtcNow());
-            status = activation.Status("Waking", bound.Version, verdict, plan.Message, node, null);
+            moved = moved is null && PodMove.Of(bound, verdict) is { } pod && await writer.EvictAsync(activation, pod, cancellationToken) ? pod : null;
+            status = activation.Status("Waking", bound.Version, verdict, moved is null ? plan.Message : "the pod is placed anew", node, null);
             await writer.WriteAsync(bound.Model, activation, status, cancellationToken);
         }
+        while (moved is not null);
 
         // 5
         var (phase, ended) = await activation.End.WaitAsync(LifeLimit, time, cancellationToken);
@@ -140,12 +148,13 @@ internal sealed class ActivationRun(ScaleBoard board, ActivationWriter writer, W
         }
     }
 
-    private async Task BoundAsync(Activation activation, CancellationToken cancellationToken)
+    /// <param name="except">A pod that has been deleted.</param>
+    private async Task BoundAsync(Activation activation, Pod? except, CancellationToken cancellationToken)
     {
         while (!activation.End.IsCompleted)
         {
             var next = activation.NextPod;
-            if (board.Facts(activation.Autoscaler) is { } facts && Node(facts) is not null)
+            if (board.Facts(activation.Autoscaler) is { } facts && Node(facts, except) is not null)
             {
                 return;
             }
@@ -210,7 +219,7 @@ internal sealed class ActivationRun(ScaleBoard board, ActivationWriter writer, W
         span.SetEndTime(ended.UtcDateTime);
     }
 
-    private static string? Node(ModelFacts facts) => facts.Pods.Where(p => p.Metadata.DeletionTimestamp is null).Select(p => p.Spec?.NodeName).FirstOrDefault(n => n is not null);
+    private static string? Node(ModelFacts facts, Pod? except) => facts.Pods.Where(p => p.Metadata.DeletionTimestamp is null && p.Metadata.Uid != except?.Metadata.Uid).Select(p => p.Spec?.NodeName).FirstOrDefault(n => n is not null);
 
     private static string Text(double seconds) => string.Create(CultureInfo.InvariantCulture, $"{seconds:0.0##} s");
 }

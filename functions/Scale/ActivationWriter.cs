@@ -75,6 +75,22 @@ internal sealed class ActivationWriter(IKubeApi api, TimeProvider time, ILogger<
         }
     }
 
+    /// <summary>Deletes a pod, so that its Deployment makes another; false: it cannot be.</summary>
+    public async Task<bool> EvictAsync(Activation activation, Pod pod, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await api.DeleteAsync(CoreKinds.Pods, pod.Metadata.Namespace, pod.Metadata.Name!, pod.Metadata.Uid, false, cancellationToken);
+            Log.PodMoved(logger, activation.Model, pod.Metadata.Name!, pod.Spec?.NodeName ?? "");
+            return true;
+        }
+        catch (Exception e) when (e is KubeApiException or HttpRequestException or IOException)
+        {
+            Log.PodNotMoved(logger, activation.Model, pod.Metadata.Name!, e.Message);
+            return false;
+        }
+    }
+
     /// <summary>What is written now; null: nothing, or it cannot be read.</summary>
     public async Task<ActivationStatus?> ReadAsync(ModelKey model, CancellationToken cancellationToken)
     {

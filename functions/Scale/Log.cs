@@ -32,4 +32,10 @@ internal static partial class Log
 
     [LoggerMessage(809, LogLevel.Information, "{Model}: the first byte of its last wake is not noted: {Message}")]
     public static partial void FirstByteUnwritten(ILogger logger, ModelKey model, string message);
+
+    [LoggerMessage(810, LogLevel.Information, "{Model}: pod {Pod} on {Node} is placed anew: the cache is elsewhere")]
+    public static partial void PodMoved(ILogger logger, ModelKey model, string pod, string node);
+
+    [LoggerMessage(811, LogLevel.Warning, "{Model}: pod {Pod} cannot be placed anew (knative/optional/move-remote-pods gives the right): {Message}")]
+    public static partial void PodNotMoved(ILogger logger, ModelKey model, string pod, string message);
 }

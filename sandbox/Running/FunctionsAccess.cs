@@ -43,6 +43,7 @@ internal static class FunctionsAccess
             Rule("autoscaling.internal.knative.dev", ["podautoscalers"], ["get", "list", "watch", "patch"]),
             Rule("", ["secrets"], ["get"]),
             Rule("", ["pods", "nodes"], s_read),
+            Rule("", ["pods"], ["delete"]),
             Rule("", ["events"], ["create", "patch", "update", "get"]),
             Rule("", ["configmaps"], ["get", "list", "watch", "create", "update", "patch"]),
             Rule("batch", ["jobs"], s_write)]);

@@ -65,6 +65,33 @@ public sealed class ActivationTests : IAsyncLifetime
         Assert.Contains("node-9 has no cache worker", bound.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("Move", false, true)]
+    [InlineData("Move", true, false)]
+    [InlineData("Report", false, false)]
+    public async Task Wake_OnANodeWithoutWorker_ByPolicyItsPodIsPlacedAnewOnce_BeforeItRuns(string policy, bool started, bool moved)
+    {
+        var key = await StartAsync(m => m.Spec!.Cache.OnRemote = policy);
+        await _world.Api.EnsureAsync(Kinds.Nodes, new() { ["metadata"] = new JsonObject { ["name"] = "node-9" }, ["spec"] = new JsonObject() }, _world.Deadline);
+        await _world.AutoscalerAsync("bloom", "Unknown", "Queued", 1, 0);
+        await UntilAsync(key, a => a.Verdict == "Local");
+        await _world.PodAsync("bloom", "node-9", ready: false, started: started);
+        var bound = await UntilAsync(key, a => a.Node == "node-9");
+        Assert.Equal((Verdict: "Remote", moved), (bound.Verdict, bound.Message!.EndsWith("; the pod is placed anew", StringComparison.Ordinal)));
+        var there = await _world.Api.GetAsync(Kinds.Pods, ScaleWorld.Ns, "bloom-p-0", _world.Deadline);
+        Assert.Equal(moved, there is null || there.At("metadata", "deletionTimestamp") is not null);
+        if (!moved)
+        {
+            return;
+        }
+
+        // Its successor lands there as well: it stays.
+        await _world.Api.DeleteAsync(Kinds.Pods, ScaleWorld.Ns, "bloom-p-0", null, true, _world.Deadline);
+        await _world.PodAsync("bloom", "node-9", ready: false, "p-1", started: false);
+        await UntilAsync(key, a => a.Node == "node-9" && !a.Message!.EndsWith("placed anew", StringComparison.Ordinal));
+        Assert.Null((await _world.Api.GetAsync(Kinds.Pods, ScaleWorld.Ns, "bloom-p-1", _world.Deadline)).At("metadata", "deletionTimestamp"));
+    }
+
     [Fact]
     public async Task Wake_AfterAWorkerLostItsBytes_SaysSo_AndOneLoadRepairs()
     {
@@ -126,9 +153,9 @@ public sealed class ActivationTests : IAsyncLifetime
         Assert.Single(await LoadsAsync());
     }
 
-    private async Task<ModelKey> StartAsync()
+    private async Task<ModelKey> StartAsync(Action<CachedModel>? change = null)
     {
-        var key = await _world.ServeAsync("bloom", ["node-1", "node-2"]);
+        var key = await _world.ServeAsync("bloom", ["node-1", "node-2"], change: change);
         await _world.WatchAsync(activations: b => _activations = _world.Judge(b, _lifetime));
         await _world.Server.UntilAsync(() => _world.Board.Of(key).Locality.Locality == Functions.Warm.Locality.Local);
         return key;

@@ -108,17 +108,22 @@ internal sealed class ScaleWorld : IAsyncDisposable
         new(Api, TimeProvider.System, NullLogger<WakeLoads>.Instance), TimeProvider.System, NullLogger<ActivationRun>.Instance), lifetime, TimeProvider.System, NullLogger<Activations>.Instance);
 
     /// <summary>The model's pod on a node, its container started.</summary>
-    public async Task PodAsync(string model, string node, bool ready)
+    /// <param name="name">After the model's name.</param>
+    /// <param name="started">False: its image is still being pulled.</param>
+    public async Task PodAsync(string model, string node, bool ready, string name = "p-0", bool started = true)
     {
         var now = Stamp(TimeProvider.System.GetUtcNow());
         await Api.EnsureAsync(Kinds.Pods, JsonNode.Parse($$$"""
-            {"apiVersion":"v1","kind":"Pod","metadata":{"name":"{{{model}}}-p-0","namespace":"{{{Ns}}}","labels":{"serving.kserve.io/inferenceservice":"{{{model}}}","serving.knative.dev/revision":"{{{Revision(model)}}}"} },
-            "spec":{"nodeName":"{{{node}}}","containers":[{"name":"kserve-container","image":"i"}]}}
+            {"apiVersion":"v1","kind":"Pod","metadata":{"name":"{{{model}}}-{{{name}}}","namespace":"{{{Ns}}}","labels":{"serving.kserve.io/inferenceservice":"{{{model}}}","serving.knative.dev/revision":"{{{Revision(model)}}}"} },
+            "spec":{"containers":[{"name":"kserve-container","image":"i"}]}}
             """)!.AsObject(), Deadline);
-        await Api.MergePatchAsync(Kinds.Pods, Ns, model + "-p-0", string.Create(CultureInfo.InvariantCulture, $$$"""
+        var state = started ? $$$"""{"running":{"startedAt":"{{{now}}}"} }""" : """{"waiting":{"reason":"ContainerCreating"} }""";
+        await Api.MergePatchAsync(Kinds.Pods, Ns, $"{model}-{name}", string.Create(CultureInfo.InvariantCulture, $$$"""
             {"status":{"phase":"Running","conditions":[{"type":"PodScheduled","status":"True","lastTransitionTime":"{{{now}}}"},{"type":"Ready","status":"{{{ready}}}","lastTransitionTime":"{{{now}}}"}],
-            "containerStatuses":[{"name":"kserve-container","image":"i","imageID":"","ready":true,"restartCount":0,"state":{"running":{"startedAt":"{{{now}}}"} } }]} }
+            "containerStatuses":[{"name":"kserve-container","image":"i","imageID":"","ready":true,"restartCount":0,"state":{{{state}}} }]} }
             """), "status", Deadline);
+        // Last, so that whoever sees it bound sees its state.
+        await Api.MergePatchAsync(Kinds.Pods, Ns, $"{model}-{name}", new JsonObject { ["spec"] = new JsonObject { ["nodeName"] = node } }.ToJsonString(), null, Deadline);
     }
 
     /// <summary>Waits until <c>status.activation</c> is as wanted.</summary>
