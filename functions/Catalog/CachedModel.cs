@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Prewarm.Functions.Kubernetes;
@@ -175,8 +176,16 @@ internal sealed class CachedModelStatus
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWriting)]
     public List<ReadStatus>? Reads { get; set; }
 
+    /// <summary>Written by the prewarmer and not read here: declared, so that it is not taken for a newer release's.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWriting)]
+    public JsonObject? Prewarm { get; set; }
+
     /// <summary>When the model wants to be looked at again though nothing happens; null: only when something does.</summary>
     public DateTimeOffset? NextLook { get; set; }
+
+    /// <summary>What a newer release has written; kept as it is, so that two releases side by side do not undo one another's work.</summary>
+    [JsonExtensionData]
+    public Dictionary<string, JsonElement>? Newer { get; set; }
 }
 
 /// <summary>meta/v1 Condition.</summary>
@@ -240,7 +249,11 @@ internal sealed class VersionStatus
     /// <summary>W3C traceparent of the event that began this version.</summary>
     public string? Traceparent { get; set; }
 
-    /// <summary>All members are values or immutable.</summary>
+    /// <summary>What a newer release has written; kept as it is.</summary>
+    [JsonExtensionData]
+    public Dictionary<string, JsonElement>? Newer { get; set; }
+
+    /// <summary>All members are values or never changed.</summary>
     public VersionStatus Copy() => (VersionStatus)MemberwiseClone();
 }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Prewarm.Functions.Catalog;
 
 namespace Prewarm.Functions.Pipeline;
@@ -5,9 +6,15 @@ namespace Prewarm.Functions.Pipeline;
 /// <summary>Collects a pass's conditions; a transition time moves only when a status does.</summary>
 internal sealed class Conditions(IReadOnlyList<ModelCondition> before, long? generation, DateTimeOffset now)
 {
+    private static readonly HashSet<string> s_known = new(StringComparer.Ordinal)
+    {
+        "UploadComplete", "Stalled", "OverwrittenInPlace", "CacheReady", "CacheWarm", "WarmthUnproven", "RevisionReady", "Serving", "Ready", "Invalid", "Paused", "Pinned", "RolledBack",
+    };
+
     private readonly List<ModelCondition> _list = [];
 
-    public List<ModelCondition> Build() => _list;
+    /// <summary>What this pass has said. Conditions that only a newer release knows stay as they are, or two releases side by side would undo one another's work.</summary>
+    public List<ModelCondition> Build() => [.. _list, .. before.Where(b => !s_known.Contains(b.Type) && !_list.Exists(c => c.Type == b.Type))];
 
     /// <summary>Takes over from before whatever this pass has not said anything about.</summary>
     public void KeepOthers() => _list.AddRange(before.Where(b => !_list.Exists(c => c.Type == b.Type)));
@@ -15,6 +22,7 @@ internal sealed class Conditions(IReadOnlyList<ModelCondition> before, long? gen
     public void Set(string type, bool? status, string reason, string message)
     {
         var text = status switch { true => "True", false => "False", null => "Unknown" };
+        Debug.Assert(s_known.Contains(type), type);
         var old = before.FirstOrDefault(c => c.Type == type);
         _list.Add(new()
         {

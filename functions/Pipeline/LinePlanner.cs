@@ -7,7 +7,7 @@ namespace Prewarm.Functions.Pipeline;
 
 /// <summary>
 /// The decision of the whole line, without I/O:
-/// 1. a deleted model is taken apart in the tutorial's order;
+/// 1. a deleted model is taken apart in the tutorial's order; one with a version in a state that only a newer release knows is left to that;
 /// 2. a spec that cannot work is said, and nothing is made;
 /// 3. the listing updates the versions; a paused model goes no further;
 /// 4. the newest completed version, or the one that a person asks for, is the target;
@@ -61,6 +61,11 @@ internal static class LinePlanner
         if (model.Metadata.DeletionTimestamp is not null)
         {
             return CleanupStage.Delete(observed, before, conditions);
+        }
+
+        if (before.Versions?.Exists(v => !VersionState.Known(v.State)) == true)
+        {
+            return new([], before);
         }
 
         // 2

@@ -14,11 +14,12 @@ internal static class LineRefusal
         var before = model.Status ?? new();
         var conditions = new Conditions(before.Conditions ?? [], model.Metadata.Generation, now);
         conditions.Set("Ready", false, reason, message);
+        conditions.KeepOthers();
         return new()
         {
             Phase = model.Metadata.DeletionTimestamp is null ? "Blocked" : "Deleting",
             ObservedGeneration = model.Metadata.Generation,
-            Conditions = [.. (before.Conditions ?? []).Where(c => c.Type != "Ready"), .. conditions.Build()],
+            Conditions = conditions.Build(),
             Versions = before.Versions,
             Model = model.ModelName(),
             Version = before.Version,
@@ -30,6 +31,7 @@ internal static class LineRefusal
             Locality = before.Locality,
             Handled = before.Handled,
             NextLook = Conditions.Seconds(now + LookAgain),
+            Newer = before.Newer,
         };
     }
 }

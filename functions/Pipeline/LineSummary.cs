@@ -23,6 +23,7 @@ internal static class LineSummary
         Locality = before.Locality,
         Handled = before.Handled,
         NextLook = nextLook is { } at ? Conditions.Seconds(at.AddSeconds(1)) : null,
+        Newer = before.Newer,
     };
 
     public static string Phase(List<VersionStatus> versions, VersionStatus? target) => target?.State switch

@@ -12,6 +12,9 @@ internal static class VersionState
     public const string Serving = "Serving";
     public const string Retired = "Retired";
     public const string Refused = "Refused";
+
+    /// <summary>False for a state of a release that is newer than this one.</summary>
+    public static bool Known(string state) => state is Uploading or Complete or Warming or Warm or Serving or Retired or Refused;
 }
 
 /// <summary>Brings the versions of the status up to date with the listing.</summary>

@@ -17,8 +17,8 @@ internal sealed class ApiFaults(TimeProvider time)
     /// <value>Watches break after so long; zero = never.</value>
     public TimeSpan WatchLife { get; set; }
 
-    /// <summary>Told the number, from 1, of each write that changed something: it is stored, and the writer does not know yet.</summary>
-    public Action<int>? AfterWrite { get; set; }
+    /// <summary>Told the number, from 1, and the request of each write that changed something: it is stored, and the writer does not know yet.</summary>
+    public Action<int, string>? AfterWrite { get; set; }
 
     /// <exception cref="ApiFailure">The answer in place of the real one.</exception>
     public async Task StrikeAsync(HttpContext context, User user, string verb)
@@ -57,7 +57,7 @@ internal sealed class ApiFaults(TimeProvider time)
         {
             if (context.Response.StatusCode < 300 && (before is null || version() != before))
             {
-                AfterWrite(Interlocked.Increment(ref _writes));
+                AfterWrite(Interlocked.Increment(ref _writes), $"{context.Request.Method} {context.Request.Path}");
             }
 
             return Task.CompletedTask;

@@ -112,6 +112,8 @@ internal sealed class RevisionTraffic(TimeProvider time)
         }
         finally
         {
+            // Also of one that gave up: it was in the figures of the stable window, which keep the pods that it woke (knative/serving pkg/autoscaler/metrics, stable window).
+            LastActive = time.GetUtcNow();
             Interlocked.Decrement(ref _waiting);
         }
     }

@@ -180,10 +180,11 @@ internal sealed class SandboxSystem : IAsyncDisposable
         }, Root, faults.KillFunctions, log.Write, TimeProvider.System, cancellationToken);
         if (faults.KillAfterWrite > 0)
         {
-            faults.Api.AfterWrite = write =>
+            faults.Api.AfterWrite = (write, request) =>
             {
                 if (write % faults.KillAfterWrite == 0)
                 {
+                    log.Write($"functions: killed after {request}");
                     functions.Kill();
                 }
             };
