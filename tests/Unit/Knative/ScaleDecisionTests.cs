@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Time.Testing;
 using Prewarm.Sandbox.Knative;
 using Xunit;
 
@@ -55,5 +56,18 @@ public sealed class ScaleDecisionTests
         var after = s_used with { Alive = 0, Ready = 0, TimedOut = true };
         Assert.Equal("TimedOut", ScaleDecision.Of(after with { Concurrency = 0 }, s_options).Reason);
         Assert.Equal((1, "Queued"), (ScaleDecision.Of(after, s_options).Desired, ScaleDecision.Of(after, s_options).Reason));
+    }
+
+    [Fact]
+    public async Task Traffic_OfARequestThatGaveUp_KeepsThePodItWokeForTheWholeWindow()
+    {
+        var time = new FakeTimeProvider();
+        var traffic = new RevisionTraffic(time);
+        time.Advance(TimeSpan.FromMinutes(5));
+        using var caller = new CancellationTokenSource();
+        var waiting = traffic.PodAsync(() => { }, caller.Token);
+        await caller.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        Assert.Equal((0, time.GetUtcNow()), (traffic.Concurrency, traffic.LastActive));
     }
 }
