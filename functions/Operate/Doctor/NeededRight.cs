@@ -30,6 +30,13 @@ internal sealed record NeededRight(string Group, string Resource, string Verb, s
         (["ScaleSignalled"], "data.fluid.io", "datasets", null, ["get"], true),
         (["ScaleSignalled"], "data.fluid.io", "dataloads", null, ["create", "patch"], true),
         (["ScaleSignalled"], "", "events", null, ["create"], true),
+        (["ScaleSignalled"], "batch", "jobs", null, ["create", "list"], true),
+        (["PrewarmTick"], "prewarm.dev", "cachedmodels", null, ["get", "patch"], true),
+        (["PrewarmTick"], "prewarm.dev", "cachedmodels", "status", ["patch"], true),
+        (["PrewarmTick"], "serving.knative.dev", "revisions", null, ["get", "list", "patch"], true),
+        (["PrewarmTick"], "autoscaling.internal.knative.dev", "podautoscalers", null, ["get", "list", "patch"], true),
+        (["PrewarmTick"], "data.fluid.io", "datasets", null, ["get"], true),
+        (["PrewarmTick"], "data.fluid.io", "dataloads", null, ["list", "create", "patch"], true),
     ];
 
     // Whoever follows the models' serving state (Scale/ScaleWatch).

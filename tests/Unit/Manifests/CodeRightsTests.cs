@@ -4,6 +4,7 @@ using Microsoft.Extensions.Options;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Pipeline;
+using Prewarm.Functions.Prewarm;
 using Prewarm.Functions.Rollout;
 using Prewarm.Functions.Scale;
 using Prewarm.Functions.Scale.Reads;
@@ -84,6 +85,62 @@ public sealed class CodeRightsTests(AppliedCluster cluster) : IClassFixture<Appl
 
         Assert.Equal([], record.Refused);
         Assert.Equal(Rights(account), record.Used);
+    }
+
+    [Fact]
+    public async Task Prewarmer_HoldsPodsTakesCachesBackAndLearns_UsesExactlyItsRights()
+    {
+        Kubectl.OrSkip();
+        var record = new CallRecorder(await cluster.ClientAsync("prewarm-prewarmer"));
+        using var api = new KubeApi(new HttpClient(record) { BaseAddress = record.Server });
+        await FollowAsync(api);
+        var (held, idle) = (await ServedAsync("held", """{"windows":[{"cron":"* * * * *"}]}"""), await ServedAsync("idle", """{"cache":"Release","cacheIdleMinutes":0}"""));
+        var options = new PrewarmOptions { Follow = TimeSpan.Zero };
+        var arrivals = new Arrivals();
+        var memories = new MemoryStore(api, options, TimeProvider.System, NullLogger<MemoryStore>.Instance);
+        using var nowhere = new HttpClient();
+        using var tick = new PrewarmTick(api, new CatalogFake(held, idle), Options.Create(new CatalogOptions { Namespaces = [RightsTable.Models] }), arrivals, memories,
+            new(api, new(nowhere, null), options, TimeProvider.System, NullLogger<HoldActor>.Instance),
+            new(api, new(api, TimeProvider.System, NullLogger<WakeLoads>.Instance), NullLogger<CacheActor>.Instance), options, TimeProvider.System, NullLogger<PrewarmTick>.Instance);
+        // What has come is written twice: the second time what is there is replaced.
+        foreach (var ago in (int[])[20, 10])
+        {
+            arrivals.Add(held.Key(), new((TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() / 60) - ago, 1, 0, 0, 1, 1));
+            await tick.RunAsync(cluster.Deadline);
+            await memories.SaveAsync(now: true, cluster.Deadline);
+        }
+
+        Assert.Equal([], record.Refused);
+        Assert.Equal(Rights("prewarm-prewarmer"), record.Used);
+        Assert.Equal("released", (await cluster.Admin.GetAsync(Kinds.CachedModels, RightsTable.Models, "idle", cluster.Deadline)).Text("metadata", "annotations", Ownership.CacheAnnotation));
+        foreach (var model in (CachedModel[])[held, idle])
+        {
+            await cluster.Admin.DeleteAsync(Kinds.CachedModels, RightsTable.Models, model.Metadata.Name!, null, now: true, cluster.Deadline);
+        }
+    }
+
+    /// <summary>A model that is served from a cache which has lost its bytes.</summary>
+    private async Task<CachedModel> ServedAsync(string name, string prewarm)
+    {
+        var revision = name + "-predictor-00001";
+        foreach (var type in (ResourceType<JsonObject>[])[Kinds.Revisions, Kinds.PodAutoscalers])
+        {
+            await cluster.Admin.CreateAsync(type, RightsTable.Models, new() { ["apiVersion"] = type.ApiVersion, ["kind"] = type.Kind, ["metadata"] = new JsonObject { ["name"] = revision }, ["spec"] = new JsonObject() }, cluster.Deadline);
+        }
+
+        await cluster.Admin.CreateAsync(Kinds.CachedModels, RightsTable.Models, new()
+        {
+            ["apiVersion"] = Kinds.CachedModels.ApiVersion,
+            ["kind"] = "CachedModel",
+            ["metadata"] = new JsonObject { ["name"] = name },
+            ["spec"] = new JsonObject { ["source"] = new JsonObject { ["uri"] = $"oss://b/{name}", ["endpoint"] = "e" }, ["prewarm"] = JsonNode.Parse(prewarm) },
+        }, cluster.Deadline);
+        await StatusAsync(Kinds.PodAutoscalers, revision, """{"actualScale":0,"conditions":[]}""");
+        await StatusAsync(Kinds.CachedModels, name, $$"""
+            {"url":"http://{{name}}.example.com","locality":{"verdict":"Cold","reason":"NothingCached"},
+             "versions":[{"name":"v1","digest":"0123456789abcdef0123456789abcdef","state":"Serving","dataset":"{{name}}-0123456789","path":"/{{name}}","revision":"{{revision}}"}]}
+            """);
+        return (await cluster.Admin.GetAsync(CatalogKinds.CachedModels, RightsTable.Models, name, cluster.Deadline))!;
     }
 
     /// <summary>Nodes are one right, whatever the place asked about.</summary>

@@ -5,7 +5,7 @@ internal static class RightsTable
 {
     public const string Models = "kserve-fluid-demo";
 
-    public static readonly string[] Accounts = ["prewarm-line", "prewarm-relay", "prewarm-operate", "prewarm-events"];
+    public static readonly string[] Accounts = ["prewarm-line", "prewarm-relay", "prewarm-prewarmer", "prewarm-operate", "prewarm-events"];
 
     public static readonly string[] Verbs = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"];
 
@@ -43,6 +43,13 @@ internal static class RightsTable
         prewarm-relay   kserve-fluid-demo data.fluid.io/jindoruntimes         list,watch
         prewarm-relay   kserve-fluid-demo data.fluid.io/dataloads             list,watch
         prewarm-relay   *                 /nodes                              list,watch
+        prewarm-prewarmer kserve-fluid-demo prewarm.dev/cachedmodels          get,list,watch,patch
+        prewarm-prewarmer kserve-fluid-demo prewarm.dev/cachedmodels/status   patch
+        prewarm-prewarmer kserve-fluid-demo serving.knative.dev/revisions     get,list,patch
+        prewarm-prewarmer kserve-fluid-demo autoscaling.internal.knative.dev/podautoscalers get,list,patch
+        prewarm-prewarmer kserve-fluid-demo data.fluid.io/datasets            get
+        prewarm-prewarmer kserve-fluid-demo data.fluid.io/dataloads           list,create,patch
+        prewarm-prewarmer prewarm-system    /configmaps                       get,list,create,update
         prewarm-operate kserve-fluid-demo prewarm.dev/cachedmodels            list,watch
         prewarm-events  kserve-fluid-demo prewarm.dev/cachedmodels            get,list,watch
         prewarm-events  kserve-fluid-demo data.fluid.io/datasets              get,list,watch

@@ -113,6 +113,7 @@ public sealed class DiagnosisTests
             .Select(r => $"{r.Verb} {r.Group}/{r.Resource}{(r.Subresource is null ? "" : "/" + r.Subresource)} {RightsTable.Models}").Order(StringComparer.Ordinal);
         Assert.Equal(Table("prewarm-line"), Needed("ModelUploaded", "ClusterChanged", "ScaleSignalled", "Sweep"));
         Assert.Equal(Table("prewarm-relay"), Needed("Predict"));
+        Assert.Equal(Table("prewarm-prewarmer"), Needed("PrewarmTick"));
     }
 
     private static CachedModel Timeout(string seconds) => new()
