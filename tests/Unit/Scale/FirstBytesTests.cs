@@ -57,6 +57,11 @@ public sealed class FirstBytesTests : IAsyncLifetime
 
     private static ActivationStatus Wake(string phase) => new()
     {
-        Id = "id", Phase = phase, Since = s_since, Version = "v1", Verdict = "Local", Phases = [new() { Name = "load", Seconds = 3 }, new() { Name = "total", Seconds = 12.5 }],
+        Id = "id",
+        Phase = phase,
+        Since = s_since,
+        Version = "v1",
+        Verdict = "Local",
+        Phases = [new() { Name = "load", Seconds = 3 }, new() { Name = "total", Seconds = 12.5 }],
     };
 }
