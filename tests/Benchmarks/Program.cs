@@ -6,6 +6,7 @@ using Prewarm.Tests.Benchmarks;
 using Prewarm.Tests.Benchmarks.Line;
 using Prewarm.Tests.Benchmarks.Relay;
 using Prewarm.Tests.Benchmarks.Running;
+using Prewarm.Tests.Benchmarks.Scale;
 using Prewarm.Tests.Benchmarks.Startup;
 
 switch (args)
@@ -22,6 +23,8 @@ switch (args)
     case ["bare-yarp", var upstream]:
         await BareYarp.RunAsync(upstream);
         return 0;
+    case ["scale", ..]:
+        return await ScaleCommand.RunAsync(new(args[1..]), CancellationToken.None);
     case ["replan"]:
         return ReplanMeasure.Run();
     default:
