@@ -7,7 +7,7 @@ using Prewarm.Functions.Kubernetes;
 namespace Prewarm.Functions.Catalog;
 
 /// <summary>Keeps the snapshot of all CachedModels fresh: one reflector per namespace, or one for all.</summary>
-internal sealed class CatalogWatch(IKubeApi api, IOptions<CatalogOptions> options, TimeProvider time, ILogger<CatalogWatch> logger)
+internal sealed class CatalogWatch(IKubeApi api, IOptions<CatalogOptions> options, TimeProvider time, ILogger<CatalogWatch> logger, IHostApplicationLifetime? lifetime = null)
     : BackgroundService, ICatalog, ICatalogContact
 {
     private readonly Lock _writing = new();
@@ -36,8 +36,11 @@ internal sealed class CatalogWatch(IKubeApi api, IOptions<CatalogOptions> option
 
     private IReadOnlyList<string?> Scopes => options.Value.Namespaces is { Count: > 0 } some ? [.. some] : [null];
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(Scopes.Select(ns => FollowAsync(ns, stoppingToken)));
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        await ServerStart.WaitAsync(lifetime, stoppingToken);
+        await Task.WhenAll(Scopes.Select(ns => FollowAsync(ns, stoppingToken)));
+    }
 
     private async Task FollowAsync(string? ns, CancellationToken stopping)
     {

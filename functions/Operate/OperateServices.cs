@@ -35,6 +35,7 @@ internal static class OperateServices
             services.AddOpenTelemetry().WithTracing(tracing => tracing.AddSource(PrewarmTracing.Source.Name).AddOtlpExporter());
         }
 
+        services.AddClosed();
         services.AddHostedService<UnobservedExceptions>();
         services.AddFunction<HealthFunction>();
         services.AddFunction<MetricsFunction>();

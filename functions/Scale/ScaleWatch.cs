@@ -13,13 +13,14 @@ namespace Prewarm.Functions.Scale;
 /// </summary>
 internal sealed class ScaleWatch(
     IKubeApi api, ICatalog catalog, ScaleBoard board, IOptions<CatalogOptions> options, IOptions<ScaleOptions> scale, TimeProvider time, ILogger<ScaleWatch> logger,
-    IActivations? activations = null)
+    IActivations? activations = null, IHostApplicationLifetime? lifetime = null)
     : BackgroundService
 {
     private const string Ours = "app.kubernetes.io/managed-by=prewarm";
 
-    protected override Task ExecuteAsync(CancellationToken stoppingToken)
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        await ServerStart.WaitAsync(lifetime, stoppingToken);
         List<Task> loops = [ModelsAsync(stoppingToken), FollowAsync(CoreKinds.Nodes, null, null, (_, d) => board.Take(d), stoppingToken)];
         foreach (var ns in Scopes)
         {
@@ -35,7 +36,7 @@ internal sealed class ScaleWatch(
             }
         }
 
-        return Task.WhenAll(loops);
+        await Task.WhenAll(loops);
     }
 
     private IReadOnlyList<string?> Scopes => options.Value.Namespaces is { Count: > 0 } some ? [.. some] : [null];

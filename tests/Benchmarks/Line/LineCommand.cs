@@ -66,6 +66,8 @@ internal static class LineCommand
             {
                 times.AddRange(await Task.WhenAll(some.Select(m => OneAsync(world, m, before, cancellationToken))));
             }
+
+            await world.RemoveAsync(models, cancellationToken);
         }
 
         return times;

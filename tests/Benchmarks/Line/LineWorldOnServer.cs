@@ -117,6 +117,20 @@ internal sealed class LineWorldOnServer : IAsyncDisposable
         },
     }, cancellationToken);
 
+    /// <summary>Takes models away: nobody plays Fluid here, and what never gets warm is looked at again and again.</summary>
+    public async Task RemoveAsync(IReadOnlyList<string> names, CancellationToken cancellationToken)
+    {
+        foreach (var name in names)
+        {
+            await _api.DeleteAsync(CatalogKinds.CachedModels, Namespace, name, null, now: false, cancellationToken);
+        }
+
+        while ((await _api.ListAsync(CatalogKinds.CachedModels, Namespace, null, cancellationToken)).Items.Count > 0)
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, cancellationToken);
+        }
+    }
+
     /// <summary>Uploads the files of v1 without the marker.</summary>
     public async Task UploadAsync(string model, CancellationToken cancellationToken)
     {
