@@ -94,7 +94,9 @@ internal static class BacktestCommand
     }
 
     private static ForecastPrior Prior(BacktestOptions options, ServiceTrace[] scored, IReadOnlyList<ServiceTrace> history, int fold) =>
-        ForecastPrior.Learn(options.Folds > 0 ? [.. scored.Where((_, i) => i % options.Folds != fold)] : history, Units);
+        options.Folds == 0 && history.Count == 0
+            ? ForecastPrior.ReadNeutral()
+            : ForecastPrior.Learn(options.Folds > 0 ? [.. scored.Where((_, i) => i % options.Folds != fold)] : history, Units);
 
     private static void Write(BacktestOptions options, PolicyScore[] scores, TextWriter output)
     {

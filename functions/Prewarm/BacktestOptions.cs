@@ -9,7 +9,7 @@ internal sealed record BacktestOptions
         functions backtest FILE… [options]   replays recorded arrivals against prewarming policies
 
           FILE                 JSONL(.gz), one service a line: {"id","h0","h1","t":[first second, then deltas]}; or CSV timestamp,model
-          --history FILE…      other services' past, to learn the common law of gaps from (default: a neutral law, learnt on while it runs)
+          --history FILE…      other services' past, to learn the common law of gaps from (default: a neutral one of made-up services, learnt on)
           --folds N            learn from the other services of the same files: N groups, each scored with what the others taught
           --policies A,B       of learned, hybrid, fixed, knative (default all), and unguarded: the forecast alone
           --patience S,S…      idle pod-seconds that one avoided cold start is worth; a row for each (default: a sweep from 12 s to 18 days)

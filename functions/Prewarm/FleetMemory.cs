@@ -58,6 +58,34 @@ internal sealed class FleetMemory
         }
     }
 
+    /// <summary>How many numbers the laws are.</summary>
+    public const int LawNumbers = 2 * Laws * SlotGrid.Count;
+
+    /// <summary>Writes the laws: how often gaps ended in a slot, and how long they were watched there.</summary>
+    public void WriteLaws(Span<float> target)
+    {
+        for (var i = 0; i < ends.Length; i++)
+        {
+            target[i] = (float)ends[i];
+            target[ends.Length + i] = (float)watched[i];
+        }
+    }
+
+    /// <summary>Reads the laws that <see cref="WriteLaws"/> wrote.</summary>
+    public void ReadLaws(ReadOnlySpan<float> source)
+    {
+        for (var i = 0; i < ends.Length; i++)
+        {
+            ends[i] = source[i];
+            watched[i] = source[ends.Length + i];
+        }
+
+        for (var law = 0; law < Laws; law++)
+        {
+            Refresh(law);
+        }
+    }
+
     /// <summary>Takes the beginning of a session of any service.</summary>
     public void Session(double at)
     {

@@ -13,6 +13,21 @@ internal sealed record ForecastPrior(FleetMemory Fleet, HazardNetwork[] Networks
     // 240 MB.
     private const long MostNumbers = 60_000_000;
 
+    /// <summary>
+    /// What a cluster without a history begins with: learnt from made-up services (sessions of people, timers, memoryless and heavy-tailed calls), so from
+    /// nobody's traffic. Each a copy of its own that can be gone on with.
+    /// </summary>
+    public static ForecastPrior ReadNeutral()
+    {
+        using var stream = typeof(ForecastPrior).Assembly.GetManifestResourceStream("neutral.prior") ?? throw new InvalidOperationException("neutral.prior is not in the assembly");
+        var bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return (ForecastPriorFormat.TryRead(bytes) ?? throw new InvalidOperationException("neutral.prior was made for other features: `Benchmarks prior` makes it anew")) with { YoungRate = 0.001f };
+    }
+
+    /// <summary>What the networks' rate begins with while they run; it falls to the rate of those that a history taught.</summary>
+    public float YoungRate { get; init; }
+
     /// <summary>Learns from other services' past. Reads it twice: for the laws, then for the weights, given the laws.</summary>
     public static ForecastPrior Learn(IReadOnlyList<ServiceTrace> history, int units, Action<string>? log = null)
     {

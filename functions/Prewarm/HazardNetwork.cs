@@ -29,12 +29,13 @@ internal sealed class HazardNetwork
     private readonly float[] bias;
     private readonly float[] push = new float[N];
     private readonly float[] pushed = new float[N];
+    private float[]? mean;
     private long steps;
 
     public HazardNetwork(int units, int seed)
     {
         this.units = units;
-        var length = units * Row + F + G + 1;
+        var length = Length(units);
         weights = new float[length];
         gradient = new float[length];
         first = new float[length];
@@ -61,6 +62,15 @@ internal sealed class HazardNetwork
     {
         other.weights.CopyTo(weights, 0);
     }
+
+    /// <summary>Numbers that make a network of so many units.</summary>
+    public static int Length(int units) => units * Row + F + G + 1;
+
+    /// <summary>Units of the hidden layer.</summary>
+    public int Units => units;
+
+    /// <summary>What was learnt; <see cref="Length"/> numbers.</summary>
+    public Span<float> Weights => weights;
 
     /// <summary><paramref name="slots"/> rounded up to whole blocks.</summary>
     public static int Padded(int slots) => (slots + Block - 1) / Block * Block;
@@ -114,6 +124,25 @@ internal sealed class HazardNetwork
             gradient[own + F + G + 1] += Gate(back, active.AsSpan(u * N, padded), weights[own + F + G + 1], pushed, out var sum);
             Dots(pushed.AsSpan(0, padded), perSlot, stride, gradient.AsSpan(own, F));
             Spread(sum, perGap, gradient.AsSpan(own + F, G + 1));
+        }
+    }
+
+    /// <summary>Goes on with the mean of the weights of the last few hundred steps that were kept in mind, which generalises better than the last ones.</summary>
+    public void Settle()
+    {
+        mean?.CopyTo(weights, 0);
+        mean = null;
+    }
+
+    /// <summary>A step of training: <see cref="Step(float, float)"/>, and keeps the weights in mind for <see cref="Settle"/>.</summary>
+    public void Train(float rate, float decay)
+    {
+        mean ??= [.. weights];
+        Step(rate, decay);
+        var by = Math.Max(0.002f, 1f / (steps + 1));
+        for (var i = 0; i < weights.Length; i++)
+        {
+            mean[i] += by * (weights[i] - mean[i]);
         }
     }
 

@@ -11,6 +11,7 @@ internal sealed class LearnedForecast
     private readonly FleetMemory fleet;
     private readonly HazardNetwork[] networks;
     private readonly float[] one = new float[SlotGrid.Count];
+    private readonly float youngRate;
     private int learnt;
     private readonly ServiceMemory[] memories;
     private readonly float[] whole;
@@ -21,6 +22,7 @@ internal sealed class LearnedForecast
     public LearnedForecast(int services, ForecastPrior prior)
     {
         fleet = prior.Fleet;
+        youngRate = prior.YoungRate;
         networks = [.. prior.Networks.Select(n => new HazardNetwork(n))];
         memories = [.. Enumerable.Range(0, services).Select(_ => new ServiceMemory())];
         whole = new float[services * GapFeatures.PerGap];
@@ -79,7 +81,7 @@ internal sealed class LearnedForecast
             network.Learn(features.Base, features.Slots, SlotGrid.Count, features.Whole, slots, last, end < SlotGrid.Count, gap < ShortGap ? ShortGapsPerLesson : 1, one);
             if (step)
             {
-                network.Step(OnlineRate, 0);
+                network.Step(MathF.Max(OnlineRate, youngRate / MathF.Sqrt(1 + learnt / 16000f)), 0);
             }
         }
     }

@@ -25,6 +25,8 @@ switch (args)
         return 0;
     case ["scale", ..]:
         return await ScaleCommand.RunAsync(new(args[1..]), CancellationToken.None);
+    case ["prior", var path]:
+        return NeutralPrior.Write(path);
     case ["replan"]:
         return ReplanMeasure.Run();
     default:
