@@ -21,6 +21,7 @@ internal static class StartupCommand
         ("uploads", $"ModelUploaded,{Operations}"),
         ("cluster", $"ClusterChanged,ScaleSignalled,WakeRequested,Sweep,ModelsPlan,{Operations}"),
         ("operate", $"Models,ModelsOne,Doctor,{Operations}"),
+        ("prewarmer", $"PrewarmTick,TrafficObserved,{Operations}"),
     ];
 
     public static async Task<int> RunAsync(Arguments arguments, CancellationToken cancellationToken)
