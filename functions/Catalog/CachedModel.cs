@@ -142,6 +142,9 @@ internal sealed class RolloutSpec
 
 internal sealed class CachedModelStatus
 {
+    /// <summary>Parts of the status that have a writer of their own (<see cref="ModelPart{TStatus}"/>): the line's own status neither holds nor compares them, and a change of them asks for no look.</summary>
+    public static readonly string[] OfOthers = ["activation", "reads", "prewarm"];
+
     public string? Phase { get; set; }
     public long? ObservedGeneration { get; set; }
     public List<ModelCondition>? Conditions { get; set; }
@@ -168,11 +171,11 @@ internal sealed class CachedModelStatus
     public LocalityStatus? Locality { get; set; }
     public HandledRequests? Handled { get; set; }
 
-    /// <summary>The last wake from zero; read here and written by another writer (Scale/ActivationWriter), so that the line's own status neither holds nor compares it.</summary>
+    /// <summary>The last wake from zero; read here and written by Scale/ActivationWriter.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWriting)]
     public ActivationStatus? Activation { get; set; }
 
-    /// <summary>Reads on the cache's nodes; as <see cref="Activation"/> another writer's (Scale/Reads/ReadWriter).</summary>
+    /// <summary>Reads on the cache's nodes; written by Scale/Reads/ReadWriter.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWriting)]
     public List<ReadStatus>? Reads { get; set; }
 

@@ -48,7 +48,7 @@ internal sealed class ClusterChangedFunction(EventDesk desk)
                     return [key];
                 }
 
-                if (WithoutActivation(cloudEvent.Data as JsonObject) is not { } text)
+                if (WithoutOthers(cloudEvent.Data as JsonObject) is not { } text)
                 {
                     return [key];
                 }
@@ -63,7 +63,7 @@ internal sealed class ClusterChangedFunction(EventDesk desk)
     }
 
     /// <summary>A hash of all that a look could act on; null: the event carries no object, only its name.</summary>
-    internal static string? WithoutActivation(JsonObject? model)
+    internal static string? WithoutOthers(JsonObject? model)
     {
         if (model?["spec"] is not JsonObject)
         {
@@ -73,8 +73,11 @@ internal sealed class ClusterChangedFunction(EventDesk desk)
         var rest = model.DeepClone().AsObject();
         (rest["metadata"] as JsonObject)?.Remove("resourceVersion");
         (rest["metadata"] as JsonObject)?.Remove("managedFields");
-        (rest["status"] as JsonObject)?.Remove("activation");
-        (rest["status"] as JsonObject)?.Remove("reads");
+        foreach (var part in CachedModelStatus.OfOthers)
+        {
+            (rest["status"] as JsonObject)?.Remove(part);
+        }
+
         return Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(rest.ToJsonString())));
     }
 }

@@ -15,23 +15,8 @@ internal static class LineRefusal
         var conditions = new Conditions(before.Conditions ?? [], model.Metadata.Generation, now);
         conditions.Set("Ready", false, reason, message);
         conditions.KeepOthers();
-        return new()
-        {
-            Phase = model.Metadata.DeletionTimestamp is null ? "Blocked" : "Deleting",
-            ObservedGeneration = model.Metadata.Generation,
-            Conditions = conditions.Build(),
-            Versions = before.Versions,
-            Model = model.ModelName(),
-            Version = before.Version,
-            Cached = before.Cached,
-            Warmth = before.Warmth,
-            Traffic = before.Traffic,
-            Url = before.Url,
-            Source = before.Source,
-            Locality = before.Locality,
-            Handled = before.Handled,
-            NextLook = Conditions.Seconds(now + LookAgain),
-            Newer = before.Newer,
-        };
+        var status = LineSummary.Status(before, model, model.Metadata.DeletionTimestamp is null ? "Blocked" : "Deleting", conditions, before.Versions, null);
+        status.NextLook = Conditions.Seconds(now + LookAgain);
+        return status;
     }
 }

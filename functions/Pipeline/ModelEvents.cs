@@ -1,5 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Prewarm.Functions.Catalog;
@@ -53,12 +51,6 @@ internal sealed record ModelNews(string Condition, string Reason, string Message
 /// </summary>
 internal sealed class ModelEvents(IKubeApi api, TimeProvider time, ILogger logger)
 {
-    private const string Component = "prewarm";
-    private const int MaxMessage = 1024;
-
-    /// <summary>Of a model's name: with dot and hash an Event's name has at most 253 characters.</summary>
-    private const int MaxName = 236;
-
     public async Task TellAsync(CachedModel model, CachedModelStatus after, CancellationToken cancellationToken)
     {
         foreach (var news in ModelNews.Of(model.Status, after))
@@ -77,46 +69,20 @@ internal sealed class ModelEvents(IKubeApi api, TimeProvider time, ILogger logge
 
     private async Task TellAsync(CachedModel model, ModelNews news, CancellationToken cancellationToken)
     {
-        var now = Conditions.Seconds(time.GetUtcNow());
-        var name = Name(model, news);
+        var said = ModelEvent.Of(model, $"{news.Condition}\n{news.Reason}\n{news.Message}", news.Reason, news.Message, news.Warning, time.GetUtcNow());
         try
         {
-            await api.CreateAsync(CoreKinds.Events, model.Metadata.Namespace, new()
-            {
-                Metadata = new() { Name = name, Namespace = model.Metadata.Namespace },
-                InvolvedObject = new()
-                {
-                    ApiVersion = CatalogKinds.CachedModels.ApiVersion,
-                    Kind = CatalogKinds.CachedModels.Kind,
-                    Namespace = model.Metadata.Namespace,
-                    Name = model.Metadata.Name,
-                    Uid = model.Metadata.Uid,
-                },
-                Reason = news.Reason,
-                Message = news.Message.Length > MaxMessage ? news.Message[..(MaxMessage - 1)] + "…" : news.Message,
-                Type = news.Warning ? "Warning" : "Normal",
-                Source = new() { Component = Component },
-                FirstTimestamp = now,
-                LastTimestamp = now,
-                Count = 1,
-            }, cancellationToken);
+            await api.CreateAsync(CoreKinds.Events, model.Metadata.Namespace, said, cancellationToken);
         }
         catch (KubeApiException e) when (e.IsConflict)
         {
             // It was said before (and the server has not forgotten it yet).
-            var said = await api.GetAsync(CoreKinds.Events, model.Metadata.Namespace, name, cancellationToken);
-            if (said is not null)
+            var name = said.Metadata.Name!;
+            if (await api.GetAsync(CoreKinds.Events, model.Metadata.Namespace, name, cancellationToken) is { } before)
             {
                 await api.MergePatchAsync(CoreKinds.Events, model.Metadata.Namespace, name,
-                    $$"""{"count":{{(said.Count ?? 1) + 1}},"lastTimestamp":"{{now:yyyy-MM-dd'T'HH:mm:ss'Z'}}"}""", null, cancellationToken);
+                    $$"""{"count":{{(before.Count ?? 1) + 1}},"lastTimestamp":"{{said.LastTimestamp:yyyy-MM-dd'T'HH:mm:ss'Z'}}"}""", null, cancellationToken);
             }
         }
-    }
-
-    private static string Name(CachedModel model, ModelNews news)
-    {
-        var said = SHA256.HashData(Encoding.UTF8.GetBytes($"{model.Metadata.Uid}\n{news.Condition}\n{news.Reason}\n{news.Message}"));
-        var name = model.Metadata.Name!;
-        return $"{(name.Length <= MaxName ? name : name[..MaxName].TrimEnd('-', '.'))}.{Convert.ToHexStringLower(said)[..16]}";
     }
 }

@@ -1,6 +1,7 @@
 using Microsoft.Azure.Functions.Worker;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Rollout;
 
 namespace Prewarm.Functions.Pipeline;
@@ -23,15 +24,12 @@ internal static class PipelineServices
         services.AddSingleton<WakeLoads>();
         services.AddFunction<WakeRequestedFunction>();
         services.AddFunction<PlanFunction>();
-        if (AlwaysOn(configuration["FUNCTIONS"]))
+        // Only the role that hears of the cluster is always on and may write: a relay that looked at models would be refused at every look.
+        if (configuration.Serves("ClusterChanged"))
         {
             services.AddHostedService<NextLookLoop>();
         }
 
         return services;
     }
-
-    /// <summary>Only the role that hears of the cluster is always on and may write: a relay that looked at models would be refused at every look.</summary>
-    internal static bool AlwaysOn(string? functions) => string.IsNullOrWhiteSpace(functions)
-        || functions.Split(',', StringSplitOptions.TrimEntries).Contains("ClusterChanged", StringComparer.OrdinalIgnoreCase);
 }

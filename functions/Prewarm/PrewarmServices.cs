@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Prewarm.Functions.Catalog;
 
 namespace Prewarm.Functions.Prewarm;
 
@@ -32,17 +33,14 @@ internal static class PrewarmServices
         services.AddSingleton<CacheActor>();
         services.AddSingleton<PrewarmTick>();
         services.AddFunction<PrewarmTickFunction>();
-        if (Acts(configuration["FUNCTIONS"]))
+        // Only the role of the tick may hold pods and caches.
+        if (configuration.Serves("PrewarmTick"))
         {
             services.AddHostedService<PrewarmLoop>();
         }
 
         return services;
     }
-
-    /// <summary>Only the role of the tick may hold pods and caches.</summary>
-    internal static bool Acts(string? functions) => string.IsNullOrWhiteSpace(functions)
-        || functions.Split(',', StringSplitOptions.TrimEntries).Contains("PrewarmTick", StringComparer.OrdinalIgnoreCase);
 
     private static TimeSpan Seconds(IConfiguration configuration, string key, double otherwise) => configuration[key] is not { Length: > 0 } text ? TimeSpan.FromSeconds(otherwise)
         : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) && seconds is > 0 and < 86400 ? TimeSpan.FromSeconds(seconds)

@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
+using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Scale;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -34,7 +35,7 @@ internal static class RelayServices
         // One for all requests: each would else cost a scope of services.
         services.AddSingleton<PredictFunction>();
         services.AddFunction<PredictFunction>();
-        if (Serves(configuration["FUNCTIONS"]))
+        if (configuration.ServesPredictions())
         {
             services.AddHostedService<TrafficReporter>();
             services.AddHostedService<RelayDrain>();
@@ -48,8 +49,4 @@ internal static class RelayServices
 
         return services;
     }
-
-    /// <summary>True when this process takes predictions.</summary>
-    internal static bool Serves(string? functions) => string.IsNullOrWhiteSpace(functions)
-        || functions.Split(',', StringSplitOptions.TrimEntries).Any(f => f.StartsWith("Predict", StringComparison.OrdinalIgnoreCase));
 }

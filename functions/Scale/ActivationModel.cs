@@ -5,22 +5,14 @@ using Prewarm.Functions.Kubernetes;
 
 namespace Prewarm.Functions.Scale;
 
-/// <summary>A CachedModel's <c>status.activation</c> and nothing else: its writer is another than that of the rest, so neither touches the other's fields.</summary>
-internal sealed class ActivationModel
-{
-    public string? ApiVersion { get; set; }
-    public string? Kind { get; set; }
-    public ObjectMeta Metadata { get; set; } = new();
-    public ActivationModelStatus? Status { get; set; }
-}
-
+/// <summary>A CachedModel's <c>status.activation</c>.</summary>
 internal sealed class ActivationModelStatus
 {
     public ActivationStatus? Activation { get; set; }
 }
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(ActivationModel))]
+[JsonSerializable(typeof(ModelPart<ActivationModelStatus>), TypeInfoPropertyName = "Model")]
 internal sealed partial class ActivationJsonContext : JsonSerializerContext;
 
 internal static class ActivationKinds
@@ -28,6 +20,5 @@ internal static class ActivationKinds
     /// <summary>Field manager of <c>status.activation</c>.</summary>
     public const string Manager = "prewarm-activation";
 
-    public static readonly ResourceType<ActivationModel> Models = new(CatalogKinds.CachedModels.Group, CatalogKinds.CachedModels.Version, CatalogKinds.CachedModels.Plural,
-        CatalogKinds.CachedModels.Kind, ActivationJsonContext.Default.ActivationModel);
+    public static readonly ResourceType<ModelPart<ActivationModelStatus>> Models = ModelParts.Type(ActivationJsonContext.Default.Model);
 }

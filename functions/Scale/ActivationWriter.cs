@@ -1,8 +1,7 @@
-using System.Security.Cryptography;
-using System.Text;
 using Microsoft.Extensions.Logging;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Pipeline;
 
 namespace Prewarm.Functions.Scale;
 
@@ -12,36 +11,12 @@ namespace Prewarm.Functions.Scale;
 /// </summary>
 internal sealed class ActivationWriter(IKubeApi api, TimeProvider time, ILogger<ActivationWriter> logger)
 {
-    private const int MaxName = 236;
-    private const int MaxMessage = 1024;
-
     /// <summary>False: another replica, or this one before a restart, has told it.</summary>
     public async Task<bool> ClaimAsync(CachedModel model, Activation activation, string milestone, string reason, string message, bool warning, CancellationToken cancellationToken)
     {
-        var now = DateTimeOffset.FromUnixTimeSeconds(time.GetUtcNow().ToUnixTimeSeconds());
-        var name = model.Metadata.Name!;
-        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{model.Metadata.Uid}\n{activation.Id}\n{milestone}")))[..16];
         try
         {
-            await api.CreateAsync(CoreKinds.Events, model.Metadata.Namespace, new()
-            {
-                Metadata = new() { Name = $"{(name.Length <= MaxName ? name : name[..MaxName].TrimEnd('-', '.'))}.{hash}", Namespace = model.Metadata.Namespace },
-                InvolvedObject = new()
-                {
-                    ApiVersion = CatalogKinds.CachedModels.ApiVersion,
-                    Kind = CatalogKinds.CachedModels.Kind,
-                    Namespace = model.Metadata.Namespace,
-                    Name = name,
-                    Uid = model.Metadata.Uid,
-                },
-                Reason = reason,
-                Message = message.Length > MaxMessage ? message[..(MaxMessage - 1)] + "…" : message,
-                Type = warning ? "Warning" : "Normal",
-                Source = new() { Component = "prewarm" },
-                FirstTimestamp = now,
-                LastTimestamp = now,
-                Count = 1,
-            }, cancellationToken);
+            await api.CreateAsync(CoreKinds.Events, model.Metadata.Namespace, ModelEvent.Of(model, $"{activation.Id}\n{milestone}", reason, message, warning, time.GetUtcNow()), cancellationToken);
             return true;
         }
         catch (KubeApiException e) when (e.IsConflict)
@@ -61,13 +36,7 @@ internal sealed class ActivationWriter(IKubeApi api, TimeProvider time, ILogger<
     {
         try
         {
-            await api.ApplyAsync(ActivationKinds.Models, model.Metadata.Namespace, model.Metadata.Name!, new()
-            {
-                ApiVersion = ActivationKinds.Models.ApiVersion,
-                Kind = ActivationKinds.Models.Kind,
-                Metadata = new() { Name = model.Metadata.Name, Namespace = model.Metadata.Namespace },
-                Status = new() { Activation = status },
-            }, ActivationKinds.Manager, true, "status", cancellationToken);
+            await api.ApplyPartAsync(ActivationKinds.Models, model.Key(), new() { Activation = status }, null, ActivationKinds.Manager, cancellationToken);
         }
         catch (Exception e) when (e is KubeApiException or HttpRequestException or IOException)
         {

@@ -46,13 +46,7 @@ internal sealed class FirstBytes(IKubeApi api, IHostApplicationLifetime lifetime
             }
 
             // On what was read: a wake that has begun since is not written over.
-            await api.ApplyAsync(ActivationKinds.Models, model.Namespace, model.Name, new()
-            {
-                ApiVersion = ActivationKinds.Models.ApiVersion,
-                Kind = ActivationKinds.Models.Kind,
-                Metadata = new() { Name = model.Name, Namespace = model.Namespace, ResourceVersion = there!.Metadata.ResourceVersion },
-                Status = new() { Activation = status },
-            }, ActivationKinds.Manager, true, "status", cancellationToken);
+            await api.ApplyPartAsync(ActivationKinds.Models, model, new() { Activation = status }, there!.Metadata.ResourceVersion, ActivationKinds.Manager, cancellationToken);
             ScaleMetrics.Took(new() { Name = Phase, Seconds = seconds });
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)

@@ -2,6 +2,7 @@ using Microsoft.Azure.Functions.Worker;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Scale.Reads;
 
@@ -12,11 +13,12 @@ internal static class ScaleServices
     /// <summary>The view of every model's serving state; needs the catalog. Before the relay, which takes the view that is there.</summary>
     public static IServiceCollection AddScale(this IServiceCollection services, IConfiguration configuration)
     {
-        var functions = configuration["FUNCTIONS"];
+        // Activations are judged, and versions read on their nodes.
+        var judges = configuration.Serves("ScaleSignalled");
         services.TryAddSingleton(TimeProvider.System);
         services.Configure<ScaleOptions>(o =>
         {
-            o.Activations = ScaleOptions.Judges(functions);
+            o.Activations = judges;
             o.ReadImage = configuration["Scale:ReadImage"] is { Length: > 0 } image ? image : o.ReadImage;
         });
         services.AddSingleton<ScaleBoard>();
@@ -26,14 +28,14 @@ internal static class ScaleServices
         services.AddSingleton<ActivationRun>();
         services.AddSingleton<Activations>();
         services.AddFunction<ScaleSignalledFunction>();
-        if (ScaleOptions.Judges(functions))
+        if (judges)
         {
             services.AddSingleton<IActivations>(p => p.GetRequiredService<Activations>());
             services.AddHostedService<ReadLoop>();
             services.AddSingleton<IWakeCauses>(p => p.GetRequiredService<Activations>());
         }
 
-        if (ScaleOptions.Watches(functions))
+        if (judges || configuration.ServesPredictions())
         {
             services.AddHostedService<ScaleWatch>();
         }

@@ -48,7 +48,7 @@ internal sealed class CacheActor(IKubeApi api, WakeLoads loads, ILogger<CacheAct
         return released ? "Released" : "Kept";
     }
 
-    private Task<PrewarmedModel> MarkAsync(ModelKey key, string? value, CancellationToken cancellationToken) =>
+    private Task MarkAsync(ModelKey key, string? value, CancellationToken cancellationToken) =>
         api.MergePatchAsync(PrewarmKinds.Models, key.Namespace, key.Name,
             new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { [Ownership.CacheAnnotation] = value } } }.ToJsonString(), null, cancellationToken);
 }

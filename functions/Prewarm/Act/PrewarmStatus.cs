@@ -27,15 +27,7 @@ internal sealed record PrewarmStatus
     public long Wasted { get; init; }
 }
 
-/// <summary>A CachedModel as the prewarmer sees it.</summary>
-internal sealed class PrewarmedModel
-{
-    public string? ApiVersion { get; set; }
-    public string? Kind { get; set; }
-    public ObjectMeta Metadata { get; set => field = value ?? new(); } = new();
-    public PrewarmedStatus? Status { get; set; }
-}
-
+/// <summary>A CachedModel's <c>status.prewarm</c>.</summary>
 internal sealed class PrewarmedStatus
 {
     public PrewarmStatus? Prewarm { get; set; }
@@ -66,14 +58,14 @@ internal sealed class ScaledStatus
 }
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(PrewarmedModel))]
+[JsonSerializable(typeof(ModelPart<PrewarmedStatus>), TypeInfoPropertyName = "Model")]
 [JsonSerializable(typeof(StateMap))]
 [JsonSerializable(typeof(Scaled))]
 internal sealed partial class PrewarmJsonContext : JsonSerializerContext;
 
 internal static class PrewarmKinds
 {
-    public static readonly ResourceType<PrewarmedModel> Models = new("prewarm.dev", "v1alpha1", "cachedmodels", "CachedModel", PrewarmJsonContext.Default.PrewarmedModel);
+    public static readonly ResourceType<ModelPart<PrewarmedStatus>> Models = ModelParts.Type(PrewarmJsonContext.Default.Model);
     public static readonly ResourceType<StateMap> ConfigMaps = new("", "v1", "configmaps", "ConfigMap", PrewarmJsonContext.Default.StateMap);
     public static readonly ResourceType<Scaled> Revisions = new("serving.knative.dev", "v1", "revisions", "Revision", PrewarmJsonContext.Default.Scaled);
     public static readonly ResourceType<Scaled> Autoscalers = new("autoscaling.internal.knative.dev", "v1alpha1", "podautoscalers", "PodAutoscaler", PrewarmJsonContext.Default.Scaled);

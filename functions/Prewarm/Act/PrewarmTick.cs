@@ -157,13 +157,7 @@ internal sealed class PrewarmTick(
 
     private async Task TellAsync(ModelKey key, PrewarmStatus status, CancellationToken cancellationToken)
     {
-        await api.ApplyAsync(PrewarmKinds.Models, key.Namespace, key.Name, new PrewarmedModel
-        {
-            ApiVersion = PrewarmKinds.Models.ApiVersion,
-            Kind = PrewarmKinds.Models.Kind,
-            Metadata = new() { Name = key.Name, Namespace = key.Namespace },
-            Status = new() { Prewarm = status },
-        }, PrewarmKinds.StatusManager, force: true, "status", cancellationToken);
+        await api.ApplyPartAsync(PrewarmKinds.Models, key, new() { Prewarm = status }, null, PrewarmKinds.StatusManager, cancellationToken);
         _told![key] = status;
     }
 }

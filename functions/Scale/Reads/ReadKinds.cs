@@ -32,15 +32,7 @@ internal sealed class JobCondition
     public string? Message { get; set; }
 }
 
-/// <summary>A CachedModel's <c>status.reads</c> and nothing else, as <see cref="ActivationModel"/>.</summary>
-internal sealed class ReadModel
-{
-    public string? ApiVersion { get; set; }
-    public string? Kind { get; set; }
-    public ObjectMeta Metadata { get; set => field = value ?? new(); } = new();
-    public ReadModelStatus? Status { get; set; }
-}
-
+/// <summary>A CachedModel's <c>status.reads</c>.</summary>
 internal sealed class ReadModelStatus
 {
     public List<ReadStatus>? Reads { get; set; }
@@ -48,7 +40,7 @@ internal sealed class ReadModelStatus
 
 [JsonSourceGenerationOptions(JsonSerializerDefaults.Web, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(Job))]
-[JsonSerializable(typeof(ReadModel))]
+[JsonSerializable(typeof(ModelPart<ReadModelStatus>), TypeInfoPropertyName = "Model")]
 internal sealed partial class ReadJsonContext : JsonSerializerContext;
 
 internal static class ReadKinds
@@ -58,6 +50,5 @@ internal static class ReadKinds
 
     public static readonly ResourceType<Job> Jobs = new("batch", "v1", "jobs", "Job", ReadJsonContext.Default.Job);
 
-    public static readonly ResourceType<ReadModel> Models = new(CatalogKinds.CachedModels.Group, CatalogKinds.CachedModels.Version, CatalogKinds.CachedModels.Plural,
-        CatalogKinds.CachedModels.Kind, ReadJsonContext.Default.ReadModel);
+    public static readonly ResourceType<ModelPart<ReadModelStatus>> Models = ModelParts.Type(ReadJsonContext.Default.Model);
 }

@@ -18,12 +18,6 @@ internal sealed class ReadWriter(IKubeApi api)
         var digests = (model.Status?.Versions ?? []).Select(v => v.Digest).ToHashSet(StringComparer.Ordinal);
         var reads = (there.Status?.Reads ?? []).Where(r => digests.Contains(r.Digest) && !added.Any(a => a.Node == r.Node && a.Digest == r.Digest)).Concat(added)
             .OrderBy(r => r.Digest, StringComparer.Ordinal).ThenBy(r => r.Node, StringComparer.Ordinal).ToList();
-        await api.ApplyAsync(ReadKinds.Models, model.Metadata.Namespace, model.Metadata.Name!, new()
-        {
-            ApiVersion = ReadKinds.Models.ApiVersion,
-            Kind = ReadKinds.Models.Kind,
-            Metadata = new() { Name = model.Metadata.Name, Namespace = model.Metadata.Namespace, ResourceVersion = there.Metadata.ResourceVersion },
-            Status = new() { Reads = reads },
-        }, ReadKinds.Manager, true, "status", cancellationToken);
+        await api.ApplyPartAsync(ReadKinds.Models, model.Key(), new() { Reads = reads }, there.Metadata.ResourceVersion, ReadKinds.Manager, cancellationToken);
     }
 }

@@ -1,11 +1,10 @@
 using System.Text;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Events;
 using Prewarm.Functions.Pipeline;
+using Prewarm.Tests.Unit.Events;
 using Prewarm.Tests.Unit.Relay;
 using Prometheus;
 using Xunit;
@@ -50,10 +49,7 @@ public sealed class BadEventTests : IDisposable
 
     private async Task<int> PostAsync(string body, string type, bool length = true)
     {
-        var context = new DefaultHttpContext { RequestServices = new ServiceCollection().AddLogging().BuildServiceProvider() };
-        context.Request.Method = "POST";
-        context.Request.ContentType = type;
-        context.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(body));
+        var context = PostedEvent.Raw(body, type);
         context.Request.ContentLength = length ? context.Request.Body.Length : null;
         var catalog = new CatalogFake(Bloom);
         var function = new ModelUploadedFunction(new(new(null), _line, catalog, _lifetime, TimeProvider.System, NullLogger<EventDesk>.Instance), _line, catalog);

@@ -1,11 +1,9 @@
-using System.Text;
 using System.Text.Json.Nodes;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Pipeline;
+using Prewarm.Tests.Unit.Events;
 using Prewarm.Tests.Unit.Relay;
 using Xunit;
 
@@ -38,6 +36,7 @@ public sealed class ClusterChangedTests
         });
         await PostAsync(woken);
         await PostAsync(Change(m => m["status"]!.AsObject().Remove("activation")));
+        await PostAsync(Change(m => m["status"]!["prewarm"] = new JsonObject { ["pods"] = 1 }));
         Assert.Single(_line.Looks);
         await PostAsync(Change(m => m["spec"]!["cache"] = new JsonObject { ["replicas"] = 3 }));
         await PostAsync(Change(m => m["status"]!["phase"] = "Blocked"));
@@ -82,18 +81,7 @@ public sealed class ClusterChangedTests
 
     private async Task<int> PostAsync(string data, string verb = "update")
     {
-        var context = new DefaultHttpContext { RequestServices = new ServiceCollection().AddLogging().BuildServiceProvider() };
-        context.Request.Method = "POST";
-        context.Request.ContentType = "application/cloudevents+json";
-        context.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(new JsonObject
-        {
-            ["specversion"] = "1.0",
-            ["id"] = "1",
-            ["source"] = "s",
-            ["type"] = $"dev.knative.apiserver.resource.{verb}",
-            ["datacontenttype"] = "application/json",
-            ["data"] = JsonNode.Parse(data),
-        }.ToJsonString()));
+        var context = PostedEvent.Of($"dev.knative.apiserver.resource.{verb}", data);
         await (await _function.RunAsync(context.Request, CancellationToken.None)).ExecuteAsync(context);
         return context.Response.StatusCode;
     }

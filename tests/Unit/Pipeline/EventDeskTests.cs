@@ -1,12 +1,11 @@
-using System.Text;
 using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Events;
 using Prewarm.Functions.Pipeline;
+using Prewarm.Tests.Unit.Events;
 using Prewarm.Tests.Unit.Relay;
 using Xunit;
 
@@ -100,10 +99,7 @@ public sealed class EventDeskTests : IDisposable
     private async Task<(int Status, HttpResponse Response)> PostAsync(
         string body, string? traceparent = null, Func<CloudNative.CloudEvents.CloudEvent, IEnumerable<ModelKey>?>? concerned = null, CatalogFake? catalog = null)
     {
-        var context = new DefaultHttpContext { RequestServices = new ServiceCollection().AddLogging().BuildServiceProvider() };
-        context.Request.Method = "POST";
-        context.Request.ContentType = "application/cloudevents+json";
-        context.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(body));
+        var context = PostedEvent.Raw(body);
         if (traceparent is not null)
         {
             context.Request.Headers.TraceParent = traceparent;

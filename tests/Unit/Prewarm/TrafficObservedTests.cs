@@ -1,7 +1,3 @@
-using System.Text;
-using System.Text.Json.Nodes;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -9,6 +5,7 @@ using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Events;
 using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Prewarm;
+using Prewarm.Tests.Unit.Events;
 using Prewarm.Tests.Unit.Pipeline;
 using Prewarm.Tests.Unit.Relay;
 using Xunit;
@@ -93,11 +90,7 @@ public sealed class TrafficObservedTests
         var time = new FakeTimeProvider();
         var desk = new EventDesk(new EventToken(token), new LineFake(), catalog, new ApplicationLifetime(NullLogger<ApplicationLifetime>.Instance), time, NullLogger<EventDesk>.Instance);
         var function = new TrafficObservedFunction(desk, catalog, _arrivals, _seen, TimeProvider.System);
-        var body = new JsonObject { ["specversion"] = "1.0", ["id"] = id, ["source"] = "/prewarm/relay", ["type"] = type, ["datacontenttype"] = "application/json", ["data"] = JsonNode.Parse(data) };
-        var context = new DefaultHttpContext { RequestServices = new ServiceCollection().AddLogging().BuildServiceProvider() };
-        context.Request.Method = "POST";
-        context.Request.ContentType = "application/cloudevents+json";
-        context.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(body.ToJsonString()));
+        var context = PostedEvent.Of(type, data, id, "/prewarm/relay");
         var answer = function.RunAsync(context.Request, default);
         if (!synced)
         {

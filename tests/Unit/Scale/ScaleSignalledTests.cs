@@ -1,13 +1,11 @@
 using System.Text;
-using System.Text.Json.Nodes;
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Scale;
+using Prewarm.Tests.Unit.Events;
 using Prewarm.Tests.Unit.Pipeline;
 using Prewarm.Tests.Unit.Relay;
 using Xunit;
@@ -52,19 +50,7 @@ public sealed class ScaleSignalledTests
         var activations = new Activations(board, new(board, new(api, time, NullLogger<ActivationWriter>.Instance), new(api, time, NullLogger<WakeLoads>.Instance), time, NullLogger<ActivationRun>.Instance),
             lifetime, time, NullLogger<Activations>.Instance);
         var function = new ScaleSignalledFunction(new(new(token), new LineFake(), catalog, lifetime, time, NullLogger<EventDesk>.Instance), activations);
-        var context = new DefaultHttpContext { RequestServices = new ServiceCollection().AddLogging().BuildServiceProvider() };
-        context.Request.Method = "POST";
-        context.Request.ContentType = "application/cloudevents+json";
-        context.Request.Body = new MemoryStream(Encoding.UTF8.GetBytes(new JsonObject
-        {
-            ["specversion"] = "1.0",
-            ["id"] = "1",
-            ["source"] = "s",
-            ["type"] = type,
-            ["datacontenttype"] = "application/json",
-            ["data"] = JsonNode.Parse(data),
-        }.ToJsonString()));
-        context.Response.Body = new MemoryStream();
+        var context = PostedEvent.Of(type, data);
         var answer = function.RunAsync(context.Request, CancellationToken.None);
         if (!synced)
         {
