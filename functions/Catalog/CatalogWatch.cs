@@ -10,6 +10,8 @@ namespace Prewarm.Functions.Catalog;
 internal sealed class CatalogWatch(IKubeApi api, IOptions<CatalogOptions> options, TimeProvider time, ILogger<CatalogWatch> logger, IHostApplicationLifetime? lifetime = null)
     : BackgroundService, ICatalog, ICatalogContact
 {
+    private static readonly TimeSpan s_longest = TimeSpan.FromMilliseconds(100);
+
     private readonly Lock _writing = new();
     private readonly Dictionary<ModelKey, CachedModel> _models = [];
     private readonly HashSet<string> _listed = new(StringComparer.Ordinal);
@@ -98,11 +100,11 @@ internal sealed class CatalogWatch(IKubeApi api, IOptions<CatalogOptions> option
 
     /// <summary>
     /// A snapshot costs as much as there are models, and a wake writes its model's status several times: many changes at once share one. At most a tenth of the time
-    /// goes into snapshots; of a few models each change is published at once.
+    /// goes into snapshots; of a few models each change is published at once. The cost is the clock's and not the processor's, so on a busy machine it says little: the wait has a bound.
     /// </summary>
     private void PublishSoon()
     {
-        var wait = (_cost * 10) - time.GetElapsedTime(_published);
+        var wait = (_cost * 10 < s_longest ? _cost * 10 : s_longest) - time.GetElapsedTime(_published);
         if (_synced.Task.IsCompleted && wait > TimeSpan.FromMilliseconds(2))
         {
             _later ??= time.CreateTimer(static self => ((CatalogWatch)self!).PublishLate(), this, wait, Timeout.InfiniteTimeSpan);

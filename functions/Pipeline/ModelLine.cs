@@ -51,6 +51,7 @@ internal sealed class ModelLine : IModelLine
         {
             // The pass that runs now may have read before our event: ours is the next one.
             slot.Cause ??= cause;
+            slot.Upload ??= fresh ? cause : null;
             slot.Fresh |= fresh;
             if (slot.Next is null)
             {
@@ -80,11 +81,12 @@ internal sealed class ModelLine : IModelLine
         }
 
         var done = new TaskCompletionSource();
-        string? cause;
+        string? cause, upload;
         bool fresh;
         lock (slot)
         {
             (cause, slot.Cause) = (slot.Cause, null);
+            (upload, slot.Upload) = (slot.Upload, null);
             (fresh, slot.Fresh) = (slot.Fresh, false);
             slot.Next = null;
             slot.Current = done.Task;
@@ -93,7 +95,7 @@ internal sealed class ModelLine : IModelLine
         try
         {
             // Shared by several callers: the cancellation of one of them must not stop it.
-            var outcome = await LookAsync(slot, model, cause, fresh, CancellationToken.None);
+            var outcome = await LookAsync(slot, model, cause, upload, fresh, CancellationToken.None);
             if (outcome != LineOutcome.Settled)
             {
                 slot.Listed = null;
@@ -107,7 +109,7 @@ internal sealed class ModelLine : IModelLine
         }
     }
 
-    private async Task<LineOutcome> LookAsync(Slot slot, ModelKey key, string? cause, bool fresh, CancellationToken cancellationToken)
+    private async Task<LineOutcome> LookAsync(Slot slot, ModelKey key, string? cause, string? upload, bool fresh, CancellationToken cancellationToken)
     {
         using var activity = LineTracing.Look(key, cause);
         CachedModel? model = null;
@@ -123,7 +125,7 @@ internal sealed class ModelLine : IModelLine
                     return LineOutcome.Gone;
                 }
 
-                var observed = await _observer.ObserveAsync(model, cause, listed, fresh, cancellationToken);
+                var observed = await _observer.ObserveAsync(model, upload, listed, fresh, cancellationToken);
                 listed = observed.Uploads;
                 bool again;
                 try
@@ -244,6 +246,9 @@ internal sealed class ModelLine : IModelLine
 
         /// <summary>The first event that the next look is for.</summary>
         public string? Cause { get; set; }
+
+        /// <summary>The first of them that tells of the store: what a look finds there began with it, and not with a change in the cluster that came in between.</summary>
+        public string? Upload { get; set; }
 
         /// <value>Somebody of those who share the next look needs the store listed again.</value>
         public bool Fresh { get; set; }

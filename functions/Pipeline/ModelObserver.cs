@@ -10,15 +10,16 @@ namespace Prewarm.Functions.Pipeline;
 /// <summary>Reads everything that one pass decides on.</summary>
 internal sealed class ModelObserver(IKubeReader api, IUploadSource uploads, ICatalog? catalog = null)
 {
+    /// <param name="upload">See <see cref="Observed.Upload"/>.</param>
     /// <param name="fresh">The first pass lists the store again (<see cref="IUploadSource.ObserveAsync"/>).</param>
     /// <param name="listed">A listing of this very look: the passes after its first one need no other.</param>
-    public async Task<Observed> ObserveAsync(CachedModel model, string? cause, UploadObservation? listed, bool fresh, CancellationToken cancellationToken)
+    public async Task<Observed> ObserveAsync(CachedModel model, string? upload, UploadObservation? listed, bool fresh, CancellationToken cancellationToken)
     {
         var ns = model.Metadata.Namespace;
         if (model.Metadata.DeletionTimestamp is null && SpecChecks.Of(model).Count > 0)
         {
             // Nothing will be made; and names that no object can have are not asked for.
-            return new(model) { Cause = cause };
+            return new(model) { Upload = upload };
         }
 
         // All at once: none of them decides whether another is asked, and a look's time is the sum of what is asked one after another.
@@ -36,7 +37,7 @@ internal sealed class ModelObserver(IKubeReader api, IUploadSource uploads, ICat
         await Task.WhenAll([datasets, runtimes, loads, serving, adopted, pods, workers, observation ?? Task.CompletedTask]);
         return new(model)
         {
-            Cause = cause,
+            Upload = upload,
             Uploads = observation is null ? null : await observation,
             Adopted = (await adopted).Dataset,
             AdoptedRuntime = (await adopted).Runtime,

@@ -8,8 +8,8 @@ namespace Prewarm.Functions.Pipeline;
 /// <summary>Everything one pass reads before it decides. Lists hold only objects labelled for this model.</summary>
 internal sealed record Observed(CachedModel Model)
 {
-    /// <summary>W3C traceparent of the event that asked for this look.</summary>
-    public string? Cause { get; init; }
+    /// <summary>W3C traceparent of the event of the store that asked for this look; null: none did.</summary>
+    public string? Upload { get; init; }
 
     /// <summary>The status that was read, before anything else was, while the model's own is what the steps of this plan have made of it.</summary>
     public CachedModelStatus? Read { get; init; } = Model.Status;

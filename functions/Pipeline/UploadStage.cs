@@ -12,7 +12,7 @@ internal static class UploadStage
     {
         var before = observed.Model.Status?.Versions ?? [];
         return observed.Uploads is { Failure: null } listed
-            ? VersionLedger.Update(before, listed.Versions, observed.Cause)
+            ? VersionLedger.Update(before, listed.Versions, observed.Upload)
             : ([.. before.Select(v => v.Copy())], []);
     }
 

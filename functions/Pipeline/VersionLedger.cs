@@ -31,7 +31,7 @@ internal static class VersionLedger
     /// Returns the versions as they are now, oldest completion first, and those whose files were changed in place after they were served. A version completes when the last
     /// of its files, or its marker, came to the store: not when somebody noticed, so that late or reordered looks change no order.
     /// </summary>
-    /// <param name="cause">W3C traceparent of the event that asked for this look: what it finds belongs to that event's trace.</param>
+    /// <param name="cause">W3C traceparent of the event of the store that asked for this look: what it finds belongs to that event's trace.</param>
     public static (List<VersionStatus> Versions, List<VersionStatus> Overwritten) Update(
         IReadOnlyList<VersionStatus> before, IReadOnlyList<UploadedVersion> uploads, string? cause = null)
     {

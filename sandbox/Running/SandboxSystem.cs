@@ -38,6 +38,9 @@ internal sealed class SandboxSystem : IAsyncDisposable
     /// <summary>Where OSS events are posted, with the token that lets them in.</summary>
     public Uri OssEvents => new(Functions.Uploads, $"/events/oss?token={EventToken}");
 
+    /// <summary>Where the event of a PingSource goes that makes the line look at every model.</summary>
+    private Uri SweepEvents => new(Functions.Line, $"/events/sweep?token={EventToken}");
+
     /// <param name="say">Told what is being started.</param>
     public static async Task<SandboxSystem> StartAsync(SandboxOptions options, Action<string> say, CancellationToken cancellationToken)
     {
@@ -67,7 +70,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
         },
         ["gateway"] = Cluster.Gateway.Address.ToString().TrimEnd('/'),
         ["relay"] = Functions.Relay.ToString().TrimEnd('/'),
-        ["events"] = new JsonObject { ["oss"] = OssEvents.ToString() },
+        ["events"] = new JsonObject { ["oss"] = OssEvents.ToString(), ["sweep"] = SweepEvents.ToString() },
         ["functionsPid"] = Functions.Id,
     }.ToJsonString(new JsonSerializerOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 

@@ -13,8 +13,6 @@ namespace Prewarm.Tests.Scenarios;
 /// </summary>
 public sealed class ManifestsOnRealApiServerTests
 {
-    private static readonly string s_root = Root();
-
     public static TheoryData<string> Folders =>
     [
         "knative", "knative/overlays/ack", "knative/overlays/ack-serverless", "knative/monitoring", "knative/optional/doctor", "knative/optional/external-upload-events",
@@ -34,7 +32,7 @@ public sealed class ManifestsOnRealApiServerTests
         await OwnCrd.EnsureAllAsync(api, "Neighbours/neighbour-crds.yaml", o => o.Text("spec", "group")!.Contains('.', StringComparison.Ordinal), limit.Token);
         var kubectl = new KubectlProgram(kubeconfig!);
         // That server is older than rules in CEL, which only a Create ignores, and than policy/v1.
-        var objects = Yaml.Documents(await kubectl.RunAsync(null, limit.Token, "kustomize", Path.Combine(s_root, folder)))
+        var objects = Yaml.Documents(await kubectl.RunAsync(null, limit.Token, "kustomize", Path.Combine(Checkout.Root, folder)))
             .Where(o => o.Text("kind") is not ("CustomResourceDefinition" or "PodDisruptionBudget")).ToList();
         Assert.NotEmpty(objects);
         foreach (var ns in objects.Select(o => o.Namespace()).Where(n => n.Length > 0).Distinct())
@@ -44,16 +42,5 @@ public sealed class ManifestsOnRealApiServerTests
 
         var output = await kubectl.RunAsync(string.Join('\n', objects.Select(o => o.ToJsonString())), limit.Token, "apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-");
         Assert.Equal(objects.Count, output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Count(l => l.Contains("(server dry run)", StringComparison.Ordinal)));
-    }
-
-    private static string Root()
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "Functions.sln")))
-        {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("Functions.sln is in no folder above the tests");
-        }
-
-        return folder;
     }
 }

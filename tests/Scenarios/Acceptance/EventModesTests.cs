@@ -41,9 +41,9 @@ public sealed class EventModesTests(SharedSandbox shared)
         var world = await shared.WorldAsync("event-refusals");
         await world.ModelAsync("any", "any");
         var json = Event(world.Bucket, "any/v1/a").ToJsonString();
-        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(SendAsync(world, json, s_structured, "/events/oss?token=wrong")));
-        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(SendAsync(world, json, s_structured, "/events/oss")));
-        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(SendAsync(world, "not even JSON", s_structured, "/events/oss?token=wrong")));
+        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(SendAsync(world, json, s_structured, new(world.Sandbox.OssEvents, "/events/oss?token=wrong"))));
+        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(SendAsync(world, json, s_structured, new(world.Sandbox.OssEvents, "/events/oss"))));
+        Assert.Equal(HttpStatusCode.Unauthorized, await StatusAsync(SendAsync(world, "not even JSON", s_structured, new(world.Sandbox.OssEvents, "/events/oss?token=wrong"))));
         Assert.Equal(HttpStatusCode.BadRequest, await StatusAsync(SendAsync(world, "{", s_structured)));
         Assert.Equal(HttpStatusCode.BadRequest, await StatusAsync(SendAsync(world, "[]", s_structured)));
         Assert.Equal(HttpStatusCode.BadRequest, await StatusAsync(SendAsync(world, """{"specversion":"1.0","id":"1"}""", s_structured)));
@@ -112,10 +112,10 @@ public sealed class EventModesTests(SharedSandbox shared)
         },
     };
 
-    internal static async Task<HttpResponseMessage> SendAsync(UserWorld world, string body, MediaTypeHeaderValue type, string? path = null)
+    internal static async Task<HttpResponseMessage> SendAsync(UserWorld world, string body, MediaTypeHeaderValue type, Uri? to = null)
     {
         using var content = new StringContent(body, Encoding.UTF8, type);
-        return await world.Sandbox.Relay.PostAsync(path is null ? world.Sandbox.OssEvents : new Uri(path, UriKind.Relative), content);
+        return await world.Sandbox.Relay.PostAsync(to ?? world.Sandbox.OssEvents, content);
     }
 
     private static async Task<HttpResponseMessage> BinaryAsync(UserWorld world, JsonObject whole)

@@ -7,6 +7,9 @@ namespace Prewarm.Tests.Scenarios.Acceptance;
 /// <summary>A platform engineer at the terminal: apply, wait, get, describe, delete.</summary>
 public sealed class KubectlTests(SharedSandbox shared)
 {
+    /// <summary>A Secret that a model names before it is there.</summary>
+    internal const string LaterSecret = "key-of-tomorrow";
+
     [Fact(Explicit = true)]
     public async Task ApplyWaitGetDescribeDelete_TellTheWholeStory()
     {
@@ -65,13 +68,13 @@ public sealed class KubectlTests(SharedSandbox shared)
     public async Task WhatItWaitsFor_IsSaidByConditionAndEvent_AndGoesAwayWithTheCause()
     {
         var world = await shared.WorldAsync("waits-for");
-        await world.ModelAsync("needy", "needy", m => m["spec"]!["source"]!["credentialsSecret"] = "key-of-tomorrow");
-        await SaidAsync(world, "needy", "CredentialsMissing", "key-of-tomorrow");
+        await world.ModelAsync("needy", "needy", m => m["spec"]!["source"]!["credentialsSecret"] = LaterSecret);
+        await SaidAsync(world, "needy", "CredentialsMissing", LaterSecret);
         await world.ModelAsync("bucketless", "x", m => m["spec"]!["source"]!["uri"] = "oss://a-bucket-of-tomorrow/x");
         await SaidAsync(world, "bucketless", "NoSuchBucket", "a-bucket-of-tomorrow");
 
         // Both come later; nobody tells, a sweep finds them.
-        await world.SecretAsync("key-of-tomorrow");
+        await world.SecretAsync(LaterSecret);
         await world.PutAsync("needy/v1/model.safetensors.index.json", """{"weight_map":{"a":"first.safetensors","b":"second.safetensors"}}""");
         await world.PutAsync("needy/v1/first.safetensors", "1234");
         await SaidAsync(world, "needy", "MissingFiles", "needy/v1/second.safetensors", TimeSpan.FromSeconds(75));

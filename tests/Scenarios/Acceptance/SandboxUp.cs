@@ -29,6 +29,7 @@ internal sealed class SandboxUp : IAsyncDisposable
     public JsonObject Line { get; private set; } = [];
     public string Kubeconfig => (string)Line["kubeconfig"]!;
     public Uri OssEvents => new((string)Line["events"]!["oss"]!);
+    public Uri SweepEvents => new((string)Line["events"]!["sweep"]!);
     public int FunctionsId => (int)Line["functionsPid"]!;
 
     /// <summary>The API server, with the kubeconfig's user.</summary>

@@ -20,10 +20,9 @@ public sealed class SecondLookTests(SharedSandbox shared)
         var before = await VersionsAsync(world);
         await Task.WhenAll(Enumerable.Repeat("m/v1/config.json", 20).Select(key => PostAsync(world, key)));
 
-        var token = world.Sandbox.OssEvents.Query;
         using (var swept = await EventModesTests.SendAsync(world,
             """{"specversion":"1.0","id":"1","source":"/apis/v1/namespaces/prewarm-system/pingsources/prewarm-sweep","type":"dev.knative.sources.ping","data":{}}""",
-            new("application/cloudevents+json"), "/events/sweep" + token))
+            new("application/cloudevents+json"), world.Sandbox.SweepEvents))
         {
             Assert.True(swept.IsSuccessStatusCode, $"{swept.StatusCode}");
         }

@@ -8,7 +8,7 @@ namespace Prewarm.Tests.Scenarios.Acceptance;
 /// <summary>A model of an own text, in an own bucket, under names as long as the schema lets them be, becomes what the tutorial writes by hand.</summary>
 public sealed class TutorialFieldsTests(SharedSandbox shared)
 {
-    private const string Ns = "a-namespace-with-forty-characters-in-it0";
+    internal const string Ns = "a-namespace-with-forty-characters-in-it0";
     private const string Name = "a-cached-model-whose-name-has-fifty-characters-all";
     private const string Serverless = "ecs.gn6i-c16g1.4xlarge";
 

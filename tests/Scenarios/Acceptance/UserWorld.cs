@@ -8,7 +8,8 @@ using Xunit;
 namespace Prewarm.Tests.Scenarios.Acceptance;
 
 /// <summary>A user with a namespace, a bucket and the Secret of the tutorial; speaks HTTPS to the API server, S3 to the store and HTTP to the relay.</summary>
-internal sealed class UserWorld(SandboxUp sandbox, string ns, string bucket)
+/// <param name="deployed">The manifests have brought the namespace, and every role is a process of its own.</param>
+internal sealed class UserWorld(SandboxUp sandbox, string ns, string bucket, bool deployed = false)
 {
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
     private const string Models = "apis/prewarm.dev/v1alpha1";
@@ -28,7 +29,11 @@ internal sealed class UserWorld(SandboxUp sandbox, string ns, string bucket)
     public async Task PrepareAsync()
     {
         await sandbox.Store.PutBucketAsync(bucket);
-        await CreateAsync("api/v1/namespaces", new() { ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = ns } });
+        if (!deployed)
+        {
+            await CreateAsync("api/v1/namespaces", new() { ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = ns } });
+        }
+
         await SecretAsync("access-key");
     }
 
@@ -112,8 +117,22 @@ internal sealed class UserWorld(SandboxUp sandbox, string ns, string bucket)
         return model!;
     }
 
-    public Task<JsonObject> ServesAsync(string name, string version) =>
-        UntilAsync(name, m => m.Text("status", "version") == version && m.Condition("Ready", "status") == "True", $"{version} of {name} does not serve");
+    public async Task<JsonObject> ServesAsync(string name, string version)
+    {
+        var model = await UntilAsync(name, m => m.Text("status", "version") == version && m.Condition("Ready", "status") == "True", $"{version} of {name} does not serve");
+        if (deployed)
+        {
+            // Whoever is told by the API server may be quicker than the relay, which is told by a watch of its own.
+            var path = new Uri($"/models/{ns}/{name}/v1/models/{model.Text("spec", "serving", "modelName") ?? name}", UriKind.Relative);
+            await UntilAsync(async () =>
+            {
+                using var answer = await sandbox.Relay.GetAsync(path);
+                return answer.StatusCode != HttpStatusCode.ServiceUnavailable;
+            }, () => $"the relay does not see that {name} serves", TimeSpan.FromSeconds(5));
+        }
+
+        return model;
+    }
 
     public Task GoneAsync(string name) => UntilAsync(async () => await ModelAsync(name) is null, async () => $"{name} is not gone: {Describe(await ModelAsync(name))}");
 

@@ -61,6 +61,16 @@ public sealed class LineOnApiTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Trace_OfAChangeInTheCluster_DoesNotBecomeTheUploads()
+    {
+        _uploads.Complete = false;
+        await _line.AdvanceAsync(Key, Later, false, _world.Deadline);
+        Assert.Null((await ModelAsync()).Status!.Versions!.Single().Traceparent);
+        await _line.AdvanceAsync(Key, Upload, true, _world.Deadline);
+        Assert.Equal(Upload, (await ModelAsync()).Status!.Versions!.Single().Traceparent);
+    }
+
+    [Fact]
     public async Task Events_StageChanges_SaidOnceAndARepeatedLookWritesNothing()
     {
         await _line.AdvanceAsync(Key, _world.Deadline);
@@ -164,8 +174,10 @@ public sealed class LineOnApiTests : IAsyncLifetime
 
         public UploadFailure? Failure { get; set; }
 
+        public bool Complete { get; set; } = true;
+
         public Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, bool fresh, CancellationToken cancellationToken) =>
-            Task.FromResult(Failure is null ? new UploadObservation([_version], null) : new UploadObservation([], Failure));
+            Task.FromResult(Failure is null ? new UploadObservation([_version with { Complete = Complete }], null) : new UploadObservation([], Failure));
 
         public Task<byte[]?> ReadAsync(CachedModel model, string key, int maxBytes, string? accessKeyId, string? accessKeySecret, CancellationToken cancellationToken) =>
             Task.FromResult<byte[]?>(null);
