@@ -113,11 +113,11 @@ internal sealed class FleetMemory
         sessions++;
     }
 
-    /// <summary>Natural logarithm of how busy the fleet is now against its mean.</summary>
+    /// <summary>Natural logarithm of how busy the fleet is now against its mean; 0, so as usual, of a time before the last session's, which is no longer known.</summary>
     public float Busy(double at)
     {
         var age = lastQuarter == long.MinValue ? 0 : at / 900 - firstQuarter;
-        return age < 8 ? 0 : (float)Math.Log((recent * Math.Exp(-(at - recentAt) / 1800) + 1) / (sessions / age * 2 + 1));
+        return age < 8 || at < recentAt ? 0 : (float)Math.Log((recent * Math.Exp(-(at - recentAt) / 1800) + 1) / (sessions / age * 2 + 1));
     }
 
     /// <summary>

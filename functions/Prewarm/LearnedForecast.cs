@@ -38,20 +38,29 @@ internal sealed class LearnedForecast
         }
     }
 
-    /// <summary>Takes an arrival and writes the log hazard rates (per second) of the gap that begins.</summary>
-    public void Arrive(int service, double at, Span<float> logRates)
+    /// <summary>Takes an arrival of one of its own services and writes the log hazard rates (per second) of the gap that begins.</summary>
+    public void Arrive(int service, double at, Span<float> logRates) =>
+        Arrive(memories[service], whole.AsSpan(service * GapFeatures.PerGap, GapFeatures.PerGap), at, logRates);
+
+    /// <summary>Takes an arrival of a service whose memory is kept elsewhere and writes the log hazard rates (per second) of the gap that begins.</summary>
+    /// <param name="memory">As it stood since the last arrival; takes this one.</param>
+    /// <param name="numbers">The gap's own numbers, <see cref="GapFeatures.PerGap"/>, as the last arrival left them; zeros: they are not known, so this gap teaches the networks nothing. Those of the gap that begins are written.</param>
+    public void Arrive(ServiceMemory memory, Span<float> numbers, double at, Span<float> logRates)
     {
-        var memory = memories[service];
         if (memory.Seen > 0)
         {
-            Learn(service, memory, at - memory.Last);
+            if (Known(numbers))
+            {
+                Learn(memory, numbers, at - memory.Last);
+            }
+
             fleet.Learn(memory.Class, at - memory.Last, memory.Seen, open: false);
         }
 
         Hear(memory.Seen == 0 ? double.PositiveInfinity : at - memory.Last, at);
         memory.Add(at);
         Forecast(memory, at, logRates);
-        features.Whole.CopyTo(whole.AsSpan(service * GapFeatures.PerGap));
+        features.Whole.CopyTo(numbers);
     }
 
     /// <summary>Writes the log hazard rates (per second) of the gap that begins at <paramref name="at"/>, from what is known then.</summary>
@@ -61,8 +70,24 @@ internal sealed class LearnedForecast
         HazardNetwork.Forecast(networks, features, logRates);
     }
 
+    /// <summary>Writes the log hazard rates (per second) of the gap that began at the memory's last arrival, however long ago.</summary>
+    /// <param name="numbers">The gap's own numbers as <see cref="Arrive(ServiceMemory, Span{float}, double, Span{float})"/> left them; zeros: they are not known, and made anew.</param>
+    public void Forecast(ServiceMemory memory, ReadOnlySpan<float> numbers, Span<float> logRates)
+    {
+        features.Fill(memory, fleet, memory.Last);
+        if (Known(numbers))
+        {
+            numbers.CopyTo(features.Whole);
+        }
+
+        HazardNetwork.Forecast(networks, features, logRates);
+    }
+
+    // The first is the logarithm of one more than the arrivals seen.
+    private static bool Known(ReadOnlySpan<float> numbers) => numbers[0] > 0;
+
     // The gap that has just ended, seen from its beginning: the service's memory is still as it was then.
-    private void Learn(int service, ServiceMemory memory, double gap)
+    private void Learn(ServiceMemory memory, ReadOnlySpan<float> numbers, double gap)
     {
         // Of the short gaps of a burst, which tell much the same, one in four is learnt from, for all four.
         if (gap < ShortGap && memory.Seen % ShortGapsPerLesson != 0)
@@ -73,7 +98,7 @@ internal sealed class LearnedForecast
         var end = SlotGrid.Find(gap);
         var slots = Math.Min(end + 1, SlotGrid.Count);
         features.FillSlots(memory, fleet, memory.Last, slots);
-        whole.AsSpan(service * GapFeatures.PerGap, GapFeatures.PerGap).CopyTo(features.Whole);
+        numbers.CopyTo(features.Whole);
         var last = end < SlotGrid.Count ? (float)(gap - SlotGrid.Edges[end]) : SlotGrid.Widths[^1];
         var step = ++learnt % GapsPerStep == 0;
         foreach (var network in networks)

@@ -49,6 +49,29 @@ public class LearnedTests
     }
 
     [Fact]
+    public void Arrive_MemoryKeptElsewhere_SameForecastAsItsOwn_AlsoLongAfter()
+    {
+        var (own, other) = (new LearnedForecast(1, ForecastPrior.ReadNeutral()), new LearnedForecast(0, ForecastPrior.ReadNeutral()));
+        var (memory, numbers) = (new ServiceMemory(), new float[GapFeatures.PerGap]);
+        var (mine, theirs) = (new float[SlotGrid.Count], new float[SlotGrid.Count]);
+        var random = new Random(4);
+        for (var at = 1000.0; memory.Seen < 200; at += Math.Exp(random.NextDouble() * 9))
+        {
+            own.Arrive(0, at, mine);
+            other.Arrive(memory, numbers, at, theirs);
+            Assert.Equal(mine, theirs);
+        }
+
+        // The fleet goes on; the gap's own numbers stay.
+        other.Forecast(memory, numbers, mine);
+        other.Hear(double.PositiveInfinity, memory.Last + 86400);
+        other.Forecast(memory, numbers, theirs);
+        Assert.All(Enumerable.Range(0, SlotGrid.Count), k => Assert.Equal(mine[k], theirs[k], 1f));
+        other.Forecast(memory, new float[GapFeatures.PerGap], theirs);
+        Assert.All(theirs, r => Assert.InRange(r, -20, 1));
+    }
+
+    [Fact]
     public void RunLearned_TraceCutShort_SameDecisionsBefore()
     {
         var whole = Traces(3, 5, 60);
