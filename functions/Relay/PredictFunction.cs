@@ -9,27 +9,20 @@ internal sealed class PredictFunction(RelayForwarder relay)
     [RelaySizeLimit]
     [Function("Predict")]
     public Task<IResult> PredictV1([HttpTrigger(AuthorizationLevel.Anonymous, "get", "head", "post", "put", "patch", "delete", "options", Route = "v1/{*rest}")] HttpRequest request, FunctionContext context) =>
-        RunAsync(request);
+        relay.RunAsync(request.HttpContext);
 
     [RelaySizeLimit]
     [Function("PredictV2")]
     public Task<IResult> PredictV2([HttpTrigger(AuthorizationLevel.Anonymous, "get", "head", "post", "put", "patch", "delete", "options", Route = "v2/{*rest}")] HttpRequest request, FunctionContext context) =>
-        RunAsync(request);
+        relay.RunAsync(request.HttpContext);
 
     [RelaySizeLimit]
     [Function("PredictOpenAI")]
     public Task<IResult> PredictOpenAI([HttpTrigger(AuthorizationLevel.Anonymous, "get", "head", "post", "put", "patch", "delete", "options", Route = "openai/{*rest}")] HttpRequest request, FunctionContext context) =>
-        RunAsync(request);
+        relay.RunAsync(request.HttpContext);
 
     [RelaySizeLimit]
     [Function("PredictModel")]
     public Task<IResult> PredictModel([HttpTrigger(AuthorizationLevel.Anonymous, "get", "head", "post", "put", "patch", "delete", "options", Route = "models/{ns}/{name}/{*rest}")] HttpRequest request, FunctionContext context) =>
-        RunAsync(request);
-
-    private async Task<IResult> RunAsync(HttpRequest request)
-    {
-        await relay.RunAsync(request.HttpContext);
-        // The answer has gone out already.
-        return Results.Empty;
-    }
+        relay.RunAsync(request.HttpContext);
 }

@@ -19,6 +19,9 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
     public TimeSpan? Beat => beat;
     public RequestDeadline Deadline => deadline;
 
+    /// <summary>What is kept of its body; null: it has none.</summary>
+    public ReplayBody? Body => body;
+
     /// <summary>It waits at the hold, or was let go from there.</summary>
     public HeldRequest? Held { get; set; }
 
@@ -49,9 +52,10 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
         return body?.Rewind() ?? true;
     }
 
-    public override async ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
+    public override ValueTask TransformRequestAsync(HttpContext httpContext, HttpRequestMessage proxyRequest, string destinationPrefix, CancellationToken cancellationToken)
     {
-        await base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
+        // It copies headers and waits for nothing.
+        var copied = base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
         proxyRequest.RequestUri = found.To(destinationPrefix);
         proxyRequest.Headers.Host = found.Host;
         if (!_left)
@@ -59,6 +63,8 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
             _left = true;
             RelayMetrics.Left(Elapsed - Waited);
         }
+
+        return copied;
     }
 
     public override async ValueTask<bool> TransformResponseAsync(HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)

@@ -11,36 +11,56 @@ internal sealed class RelayForwarder(ICatalog catalog, RelayGuard guard, CallerL
 
     private const int RetryAfterSeconds = 5;
 
-    /// <summary>Finds the request's model and answers it.</summary>
-    public async Task RunAsync(HttpContext context)
+    /// <summary>The answer has gone out already.</summary>
+    private static readonly Task<IResult> s_answered = Task.FromResult(Results.Empty);
+
+    /// <summary>Finds the request's model and answers it; what is returned has nothing left to do. A request that nothing stops goes straight on: each method that waits for another costs an object.</summary>
+    public Task<IResult> RunAsync(HttpContext context)
     {
         var arrived = time.GetTimestamp();
-        if (!await guard.AdmitAsync(context))
+        var admitted = guard.AdmitAsync(context);
+        if (!catalog.Synced.IsCompletedSuccessfully || !admitted.IsCompletedSuccessfully)
         {
-            return;
+            return AdmittedAsync(context, admitted, arrived);
+        }
+
+        return admitted.Result ? FindAsync(context, arrived) : s_answered;
+    }
+
+    private async Task<IResult> AdmittedAsync(HttpContext context, ValueTask<bool> admitted, long arrived)
+    {
+        if (!await admitted)
+        {
+            return Results.Empty;
         }
 
         // An empty catalog before the first list would call every model unknown.
         if (!catalog.Synced.IsCompletedSuccessfully && !await SyncedAsync(context.RequestAborted))
         {
             await RelayAnswers.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, "", "unsynced", new("the catalog of models has not been read yet"), RetryAfterSeconds);
-            return;
+            return Results.Empty;
         }
 
-        if (await RelayDesk.FindAsync(context, catalog.Current) is { } found)
-        {
-            await ForwardAsync(context, found, arrived);
-        }
+        return await FindAsync(context, arrived);
     }
 
-    private async Task ForwardAsync(HttpContext context, RelayOutcome.Found found, long arrived)
+    private Task<IResult> FindAsync(HttpContext context, long arrived)
+    {
+        var finding = RelayDesk.FindAsync(context, catalog.Current);
+        return finding.IsCompletedSuccessfully ? FoundAsync(context, finding.Result, arrived) : SearchedAsync(context, finding, arrived);
+    }
+
+    private async Task<IResult> SearchedAsync(HttpContext context, ValueTask<RelayOutcome.Found?> finding, long arrived) => await FoundAsync(context, await finding, arrived);
+
+    private Task<IResult> FoundAsync(HttpContext context, RelayOutcome.Found? found, long arrived) => found is null ? s_answered : ForwardAsync(context, found, arrived);
+
+    private Task<IResult> ForwardAsync(HttpContext context, RelayOutcome.Found found, long arrived)
     {
         var hold = holds.Of(found.Model.Key());
         if (gateway.Prefix is null)
         {
-            await RelayAnswers.RefuseAsync(context, StatusCodes.Status502BadGateway, hold.Key.ToString(), "failed",
+            return RefuseAsync(context, StatusCodes.Status502BadGateway, hold, "failed",
                 new("there is no gateway to forward to") { Cause = "Gateway__Address is not set: give the URL of the mesh's ingress gateway" });
-            return;
         }
 
         // A wake of ours is no demand; its mark is taken off below.
@@ -54,33 +74,41 @@ internal sealed class RelayForwarder(ICatalog catalog, RelayGuard guard, CallerL
         var caller = callers.CallerOf(context);
         var deadline = RequestDeadline.Read(context.Request.Headers, found.Model, options.Value, out var problem);
         HeaderRules.Apply(context.Request.Headers);
-        if (problem is not null)
-        {
-            await RelayAnswers.RefuseAsync(context, StatusCodes.Status400BadRequest, hold.Key.ToString(), "invalid", new(problem));
-            return;
-        }
+        return problem is null ? SendAsync(sender.Begin(context, found, hold, arrived, deadline, beat), demand, caller)
+            : RefuseAsync(context, StatusCodes.Status400BadRequest, hold, "invalid", new(problem));
+    }
 
-        if (!await guard.BeginAsync(context, hold, caller))
+    private async Task<IResult> SendAsync(RelayCall call, bool demand, string? caller)
+    {
+        if (!await guard.BeginAsync(call.Context, call.Hold, caller))
         {
-            return;
+            return Results.Empty;
         }
 
         try
         {
-            var (held, first) = await sender.SendAsync(context, found, hold, arrived, deadline, beat);
+            await sender.SendAsync(call);
             if (demand)
             {
-                traffic.Served(hold.Key, time.GetElapsedTime(arrived) - held);
-                if (first is { } after)
+                traffic.Served(call.Hold.Key, call.Elapsed - call.Waited);
+                if (call.FirstByte is { } after)
                 {
-                    traffic.Woken(hold.Key, after);
+                    traffic.Woken(call.Hold.Key, after);
                 }
             }
+
+            return Results.Empty;
         }
         finally
         {
-            guard.Leave(hold, caller);
+            guard.Leave(call.Hold, caller);
         }
+    }
+
+    private static async Task<IResult> RefuseAsync(HttpContext context, int status, ModelHold hold, string outcome, RelayProblem problem)
+    {
+        await RelayAnswers.RefuseAsync(context, status, hold.Key.ToString(), outcome, problem);
+        return Results.Empty;
     }
 
     /// <summary>A relay that has just started has its catalog in a moment: a request that came too early waits for it.</summary>

@@ -31,70 +31,68 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
     /// <summary>Bytes of bodies that are kept now.</summary>
     public long Kept => _budget.Taken;
 
-    /// <returns>How long it was held, and how long the answer's head took after that.</returns>
-    public async Task<(TimeSpan Held, TimeSpan? FirstByte)> SendAsync(HttpContext context, RelayOutcome.Found found, ModelHold hold, long arrived, RequestDeadline deadline, TimeSpan? beat)
+    /// <summary>Takes the request over, with its body.</summary>
+    public RelayCall Begin(HttpContext context, RelayOutcome.Found found, ModelHold hold, long arrived, RequestDeadline deadline, TimeSpan? beat) =>
+        new(context, found, hold, time, arrived, deadline, beat, Body(context));
+
+    /// <summary>Answers the request, well or not. One method, because each that waits for another costs an object a request.</summary>
+    public async Task SendAsync(RelayCall call)
     {
-        using var body = Body(context);
-        var call = new RelayCall(context, found, hold, time, arrived, deadline, beat, body);
         // The caller's own deadline ends the answer too; without one the model has all the time that the chain of limits grants.
-        using var answerBy = deadline.Answer is { } limit ? new CancellationTokenSource(limit, time) : null;
+        using var limit = call.Deadline.Answer is { } left ? new CancellationTokenSource(left, time) : null;
+        var answerBy = limit?.Token ?? default;
         try
         {
-            await RunAsync(call, answerBy?.Token ?? default);
-            return (call.Waited, call.FirstByte);
-        }
-        finally
-        {
-            // Whatever ended it: its place and its part of the ramp are free.
-            if (call.Held is { } held && !hold.Leave(held))
+            // 1
+            if (holds.MustWait(call.Hold) && !await HoldAsync(call))
             {
-                hold.Landed(held, call.Answered, ended: true);
-            }
-        }
-    }
-
-    private async Task RunAsync(RelayCall call, CancellationToken answerBy)
-    {
-        // 1
-        if (holds.MustWait(call.Hold) && !await HoldAsync(call))
-        {
-            return;
-        }
-
-        var (pause, unconnected) = (FirstPause, TimeSpan.Zero);
-        while (true)
-        {
-            // 2
-            var error = await forwarder.SendAsync(call.Context, gateway.Prefix!, gateway.Http, _config, call, answerBy);
-            var exception = error == ForwarderError.None ? null : call.Context.GetForwarderErrorFeature()?.Exception;
-            var refusal = call.Refusal != Refusal.None ? call.Refusal : GatewayClient.NotConnected(exception) ? Refusal.NotConnected : Refusal.None;
-            if (refusal == Refusal.None || call.Context.Response.HasStarted || answerBy.IsCancellationRequested || call.Context.RequestAborted.IsCancellationRequested
-                || (refusal == Refusal.NotConnected && unconnected >= ConnectPatience) || call.Left <= TimeSpan.Zero || !call.Ready())
-            {
-                // 4
-                await (call.Withheld && !call.Context.RequestAborted.IsCancellationRequested ? ExpiredAsync(call) : ConcludeAsync(call, error, exception, answerBy));
                 return;
             }
 
-            // 3
-            Reset(call.Context);
-            RelayMetrics.Resent(refusal);
-            if (refusal == Refusal.NotReady)
+            var (pause, unconnected) = (FirstPause, TimeSpan.Zero);
+            while (true)
             {
-                call.Held = holds.Return(call.Hold, call.Held, call.Found, HoldPlanner.Waiting(call.Context.Request.ContentLength));
-                if (!await WaitAsync(call))
+                // 2
+                var error = await forwarder.SendAsync(call.Context, gateway.Prefix!, gateway.Http, _config, call, answerBy);
+                var exception = error == ForwarderError.None ? null : call.Context.GetForwarderErrorFeature()?.Exception;
+                var refusal = call.Refusal != Refusal.None ? call.Refusal : GatewayClient.NotConnected(exception) ? Refusal.NotConnected : Refusal.None;
+                if (refusal == Refusal.None || call.Context.Response.HasStarted || answerBy.IsCancellationRequested || call.Context.RequestAborted.IsCancellationRequested
+                    || (refusal == Refusal.NotConnected && unconnected >= ConnectPatience) || call.Left <= TimeSpan.Zero || !call.Ready())
+                {
+                    // 4
+                    await (call.Withheld && !call.Context.RequestAborted.IsCancellationRequested ? ExpiredAsync(call) : ConcludeAsync(call, error, exception, answerBy));
+                    return;
+                }
+
+                // 3
+                Reset(call.Context);
+                RelayMetrics.Resent(refusal);
+                if (refusal == Refusal.NotReady)
+                {
+                    call.Held = holds.Return(call.Hold, call.Held, call.Found, HoldPlanner.Waiting(call.Context.Request.ContentLength));
+                    if (!await WaitAsync(call))
+                    {
+                        return;
+                    }
+                }
+                else if (!await PauseAsync(call, pause))
                 {
                     return;
                 }
+                else
+                {
+                    unconnected += refusal == Refusal.NotConnected ? pause : TimeSpan.Zero;
+                    pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+                }
             }
-            else if (!await PauseAsync(call, pause))
+        }
+        finally
+        {
+            // Whatever ended it: its place and its part of the ramp are free, and so is what was kept of its body.
+            call.Body?.Dispose();
+            if (call.Held is { } held && !call.Hold.Leave(held))
             {
-                return;
-            }
-            else
-            {
-                unconnected += refusal == Refusal.NotConnected ? pause : TimeSpan.Zero;
-                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+                call.Hold.Landed(held, call.Answered, ended: true);
             }
         }
     }

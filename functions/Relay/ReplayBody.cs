@@ -26,17 +26,30 @@ internal sealed class ReplayBody(Stream body, int limit, ReplayBudget budget) : 
     public override long Length => throw new NotSupportedException();
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
-    public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+    public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         if (_position < _length)
         {
             var again = Math.Min(buffer.Length, _length - _position);
             _kept.AsMemory(_position, again).CopyTo(buffer);
             _position += again;
-            return again;
+            return ValueTask.FromResult(again);
         }
 
-        var read = await body.ReadAsync(buffer, cancellationToken);
+        var reading = body.ReadAsync(buffer, cancellationToken);
+        if (!reading.IsCompletedSuccessfully)
+        {
+            return KeptAsync(reading, buffer);
+        }
+
+        var read = reading.Result;
+        Keep(buffer.Span[..read]);
+        return ValueTask.FromResult(read);
+    }
+
+    private async ValueTask<int> KeptAsync(ValueTask<int> reading, Memory<byte> buffer)
+    {
+        var read = await reading;
         Keep(buffer.Span[..read]);
         return read;
     }

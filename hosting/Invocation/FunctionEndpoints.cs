@@ -21,7 +21,9 @@ internal static class FunctionEndpoints
         IReadOnlySet<Type> singletons)
     {
         var logger = app.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Functions.Host");
-        var pipeline = middleware.Reverse().Aggregate<Func<FunctionExecutionDelegate, FunctionExecutionDelegate>, FunctionExecutionDelegate>(
+        var steps = middleware.Reverse().ToList();
+        // Without middleware there is no pipeline: one method less for each request to wait for.
+        var pipeline = steps.Count == 0 ? null : steps.Aggregate<Func<FunctionExecutionDelegate, FunctionExecutionDelegate>, FunctionExecutionDelegate>(
             InvokeFunctionAsync, (next, step) => step(next));
 
         foreach (var descriptor in functions)
@@ -53,7 +55,7 @@ internal static class FunctionEndpoints
     }
 
     private static async Task HandleAsync(
-        HttpContext http, RoutedFunction function, FunctionExecutionDelegate pipeline, ListenOptions listen, ILogger logger)
+        HttpContext http, RoutedFunction function, FunctionExecutionDelegate? pipeline, ListenOptions listen, ILogger logger)
     {
         // Kestrel finds out only when the body is read; a function that reads late or never should answer 413 all the same.
         if (http.Request.ContentLength > http.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize)
@@ -65,7 +67,20 @@ internal static class FunctionEndpoints
         var context = new HttpFunctionContext(http, function, listen.CustomHandler);
         try
         {
-            await pipeline(context);
+            if (pipeline is not null)
+            {
+                await pipeline(context);
+            }
+            else if (Invoke(context) is var returned && returned is not Task task)
+            {
+                context.Result = returned;
+            }
+            else
+            {
+                await task;
+                context.Result = (task as Task<IResult>)?.Result;
+            }
+
             if (context.Result is IResult result)
             {
                 await result.ExecuteAsync(http);
@@ -95,10 +110,12 @@ internal static class FunctionEndpoints
         }
     }
 
+    private static object? Invoke(HttpFunctionContext context) => context.Function.Descriptor.Invoke(context, context.Http, context.Function.Instances);
+
     private static async Task InvokeFunctionAsync(FunctionContext context)
     {
         var invocation = (HttpFunctionContext)context;
-        var returned = invocation.Function.Descriptor.Invoke(context, invocation.Http, invocation.Function.Instances);
+        var returned = Invoke(invocation);
         if (returned is Task task)
         {
             await task;

@@ -42,6 +42,7 @@ internal static class WarmRelay
             ["FUNCTIONS"] = "Predict,PredictV2,PredictOpenAI,PredictModel,Health,HealthReady,Metrics",
             ["Gateway__Address"] = upstream.ToString(),
             ["DOTNET_TieredPGO"] = "1",
+            [Proxy.Jit] = "0",
         }, Path.Combine(folder, "functions.log"), TimeProvider.System, default);
         return (new("relay", functions.Address, functions.Id, managed: true, functions.DisposeAsync), server);
     }

@@ -77,7 +77,7 @@ public sealed class RelayForwarderTests
             builder.Configuration["Gateway:Address"] = gateway;
             builder.Services.AddSingleton<ICatalog>(catalog).AddRelay(builder.Configuration);
         },
-        context => context.RequestServices.GetRequiredService<RelayForwarder>().RunAsync(context));
+        async context => await context.RequestServices.GetRequiredService<RelayForwarder>().RunAsync(context));
 
     private static async Task<WebApplication> StartAsync(Action<WebApplicationBuilder> configure, RequestDelegate answer)
     {

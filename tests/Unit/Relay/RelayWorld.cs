@@ -61,7 +61,7 @@ internal sealed class RelayWorld : IAsyncDisposable
 
                 builder.Services.AddSingleton<ICatalog>(new CatalogFake(model)).AddSingleton(scale).AddRelay(builder.Configuration);
             },
-            context => context.RequestServices.GetRequiredService<RelayForwarder>().RunAsync(context));
+            async context => await context.RequestServices.GetRequiredService<RelayForwarder>().RunAsync(context));
         Services = relay.Services;
         Relay = new(relay.Urls.First());
         Http = new(new SocketsHttpHandler { MaxConnectionsPerServer = 2000 }) { BaseAddress = Relay, Timeout = TimeSpan.FromSeconds(60) };

@@ -57,7 +57,7 @@ internal sealed class RoutesWorld : IAsyncDisposable
                 builder.Configuration["Gateway:Address"] = address;
                 builder.Services.AddSingleton<ICatalog>(new CatalogFake(models.Length > 0 ? models : [RelayRouterTests.Model("default", "bloom")])).AddRelay(builder.Configuration);
             },
-            context => context.RequestServices.GetRequiredService<RelayForwarder>().RunAsync(context));
+            async context => await context.RequestServices.GetRequiredService<RelayForwarder>().RunAsync(context));
         (world.Relay, world._relayH2c) = (new(relay.Urls.First()), new(relay.Urls.Last()));
         var invoker = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, UseCookies = false });
         var bare = await world.ServeAsync(
