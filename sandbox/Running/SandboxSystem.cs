@@ -70,6 +70,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
         },
         ["gateway"] = Cluster.Gateway.Address.ToString().TrimEnd('/'),
         ["relay"] = Functions.Relay.ToString().TrimEnd('/'),
+        ["line"] = Functions.Line.ToString().TrimEnd('/'),
         ["events"] = new JsonObject { ["oss"] = OssEvents.ToString(), ["sweep"] = SweepEvents.ToString() },
         ["functionsPid"] = Functions.Id,
     }.ToJsonString(new JsonSerializerOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });

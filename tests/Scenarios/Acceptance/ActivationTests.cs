@@ -17,7 +17,7 @@ public sealed class ActivationTests
     [Fact(Explicit = true)]
     public async Task Wakes_WarmFailedAndAfterALostWorker_EachIsOneActivation_FirstDeployAndScaleOutAreNone()
     {
-        await using var sandbox = await SandboxUp.StartAsync("--scale-to-zero", "3", "--pod-start", "2.5", "--remote-mbps", "400");
+        await using var sandbox = await SandboxUp.StartAsync(["wakes"], "--scale-to-zero", "3", "--pod-start", "2.5", "--remote-mbps", "400");
         var world = await ColdStartTests.ServeAsync(sandbox, "wakes", m =>
         {
             m["spec"]!["cache"] = new JsonObject { ["verify"] = "Read" };
@@ -80,7 +80,7 @@ public sealed class ActivationTests
         // By the watch and by the source, and counted once each.
         var told = await ToldAsync(world);
         Assert.Equal(1, told.Count(t => t == "ActivationPartial"));
-        Assert.Equal(told.Count(t => t is "ActivationLocal" or "ActivationPartial"), await ColdStartTests.MetricAsync(sandbox, "prewarm_activations_total"));
+        Assert.Equal(told.Count(t => t is "ActivationLocal" or "ActivationPartial"), await ColdStartTests.MetricAsync(sandbox, "prewarm_activations_total", sandbox.LineMetrics));
         await UserWorld.UntilAsync(async () => await EndsAsync(world) == told.Count(t => t is "ActivationLocal" or "ActivationPartial"), async () => $"begun and ended: {string.Join(", ", await ToldAsync(world))}");
     }
 

@@ -64,7 +64,7 @@ public sealed partial class ColdStartTests
     [Fact(Explicit = true)]
     public async Task ColdCache_UnderRequire_IsLoadedBeforeAnythingIsWoken()
     {
-        await using var sandbox = await SandboxUp.StartAsync("--scale-to-zero", "3", "--pod-start", "0.5", "--remote-mbps", "40");
+        await using var sandbox = await SandboxUp.StartAsync(["cold-require"], "--scale-to-zero", "3", "--pod-start", "0.5", "--remote-mbps", "40");
         var world = await ServeAsync(sandbox, "cold-require", m => m["spec"]!["cache"] = new JsonObject { ["locality"] = "require", ["localityTimeoutSeconds"] = 60 });
         await AtZeroAsync(world);
         foreach (var folder in Directory.EnumerateDirectories(sandbox.Folder, "cache", SearchOption.AllDirectories).SelectMany(Directory.EnumerateDirectories).ToList())
@@ -146,8 +146,8 @@ public sealed partial class ColdStartTests
             && (await PredictorsAsync(world)).Count == 0,
         () => "it does not scale to zero");
 
-    internal static async Task<double> MetricAsync(SandboxUp sandbox, string name) =>
-        (await sandbox.Relay.GetStringAsync(new Uri("/metrics", UriKind.Relative))).Split('\n')
+    internal static async Task<double> MetricAsync(SandboxUp sandbox, string name, Uri? at = null) =>
+        (await sandbox.Relay.GetStringAsync(at ?? new Uri("/metrics", UriKind.Relative))).Split('\n')
             .Where(l => l.StartsWith(name + "{", StringComparison.Ordinal) || l.StartsWith(name + " ", StringComparison.Ordinal))
             .Sum(l => double.Parse(l[(l.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.InvariantCulture));
 

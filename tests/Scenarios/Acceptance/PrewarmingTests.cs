@@ -13,7 +13,7 @@ public sealed class PrewarmingTests
     [Fact(Explicit = true)]
     public async Task Window_CacheAndPodAreThereBeforeTheFirstCall_AndGoneAfter_WithoutARevision()
     {
-        await using var sandbox = await SandboxUp.StartAsync("--scale-to-zero", "3", "--pod-start", "1", "--remote-mbps", "400", "--replicas", "2");
+        await using var sandbox = await SandboxUp.StartAsync(["prewarm-window"], "--scale-to-zero", "3", "--pod-start", "1", "--remote-mbps", "400", "--replicas", "2");
         var world = await ColdStartTests.ServeAsync(sandbox, "prewarm-window");
         await ColdStartTests.AtZeroAsync(world);
         var revisions = (await world.ListAsync("apis/serving.knative.dev/v1", "revisions")).Count;
@@ -54,6 +54,18 @@ public sealed class PrewarmingTests
 
     private static async Task KillAsync(SandboxUp sandbox)
     {
+        if (sandbox.Deployed)
+        {
+            var pods = new UserWorld(sandbox, "prewarm-system", "none");
+            foreach (var pod in (await pods.ListAsync("api/v1", "pods")).Where(p => p.Text("metadata", "labels", "serving.knative.dev/service") == "prewarm-prewarmer"))
+            {
+                using var gone = await sandbox.Api.DeleteAsync(new Uri($"api/v1/namespaces/prewarm-system/pods/{pod.Name()}", UriKind.Relative));
+                Assert.True(gone.IsSuccessStatusCode, $"{gone.StatusCode}");
+            }
+
+            return;
+        }
+
         using var functions = Process.GetProcessById(sandbox.FunctionsId);
         functions.Kill();
         await functions.WaitForExitAsync();

@@ -35,15 +35,49 @@ internal sealed class SandboxUp : IAsyncDisposable
     /// <summary>The API server, with the kubeconfig's user.</summary>
     public HttpClient Api { get; private set; } = null!;
     public HttpClient Relay { get; private set; } = null!;
+
+    /// <summary>The role that has the line: its metrics are there.</summary>
+    public Uri LineMetrics => new((string)Line["line"]! + "/metrics");
     public AmazonS3Client Store { get; private set; } = null!;
     public string AccessKeyId => (string)Line["objectStore"]!["accessKeyId"]!;
     public string AccessKeySecret => (string)Line["objectStore"]!["accessKeySecret"]!;
 
-    public static async Task<SandboxUp> StartAsync(params string[] options)
+    /// <summary>The functions are deployed from <c>knative/</c> and <c>eventing/</c>: every role is a pod of its own, and the namespaces are there.</summary>
+    public bool Deployed { get; private init; }
+
+    /// <summary>
+    /// On the API server that PREWARM_TEST_KUBECONFIG names, where it names one, and not on the sandbox's own. There the functions are deployed, so that every role has the
+    /// rights of its ServiceAccount in the namespaces that are listed, and no others.
+    /// </summary>
+    /// <param name="namespaces">All that the story uses.</param>
+    public static async Task<SandboxUp> StartAsync(IReadOnlyList<string> namespaces, params string[] options)
+    {
+        if (Environment.GetEnvironmentVariable("PREWARM_TEST_KUBECONFIG") is not { Length: > 0 } kubeconfig)
+        {
+            return await StartAsync(options);
+        }
+
+        // How many there are of a role is the manifests' then.
+        var replicas = Array.IndexOf(options, "--replicas");
+        var others = replicas < 0 ? options : [.. options[..replicas], .. options[(replicas + 2)..]];
+        var manifests = OwnNamespaces.Write(namespaces, KubectlTests.LaterSecret);
+        try
+        {
+            return await StartAsync(true, [.. others, "--kubeconfig", kubeconfig, "--deploy", manifests]);
+        }
+        finally
+        {
+            Directory.Delete(manifests, recursive: true);
+        }
+    }
+
+    public static Task<SandboxUp> StartAsync(params string[] options) => StartAsync(false, options);
+
+    private static async Task<SandboxUp> StartAsync(bool deployed, string[] options)
     {
         var folder = Directory.CreateTempSubdirectory("scenario-").FullName;
         var start = Command(folder, ["up", "--json", .. options]);
-        var sandbox = new SandboxUp(Process.Start(start)!, folder);
+        var sandbox = new SandboxUp(Process.Start(start)!, folder) { Deployed = deployed };
         sandbox._process.ErrorDataReceived += (_, line) => sandbox._errors.Enqueue(line.Data ?? "");
         sandbox._process.BeginErrorReadLine();
         using var limit = new CancellationTokenSource(s_startLimit, TimeProvider.System);

@@ -8,10 +8,9 @@ using Xunit;
 namespace Prewarm.Tests.Scenarios.Acceptance;
 
 /// <summary>A user with a namespace, a bucket and the Secret of the tutorial; speaks HTTPS to the API server, S3 to the store and HTTP to the relay.</summary>
-/// <param name="deployed">The manifests have brought the namespace, and every role is a process of its own.</param>
-internal sealed class UserWorld(SandboxUp sandbox, string ns, string bucket, bool deployed = false)
+internal sealed class UserWorld(SandboxUp sandbox, string ns, string bucket)
 {
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
     private const string Models = "apis/prewarm.dev/v1alpha1";
 
     /// <summary>Kinds that a model leaves in its namespace while it lives, as paths.</summary>
@@ -29,7 +28,7 @@ internal sealed class UserWorld(SandboxUp sandbox, string ns, string bucket, boo
     public async Task PrepareAsync()
     {
         await sandbox.Store.PutBucketAsync(bucket);
-        if (!deployed)
+        if (!sandbox.Deployed)
         {
             await CreateAsync("api/v1/namespaces", new() { ["apiVersion"] = "v1", ["kind"] = "Namespace", ["metadata"] = new JsonObject { ["name"] = ns } });
         }
@@ -120,7 +119,7 @@ internal sealed class UserWorld(SandboxUp sandbox, string ns, string bucket, boo
     public async Task<JsonObject> ServesAsync(string name, string version)
     {
         var model = await UntilAsync(name, m => m.Text("status", "version") == version && m.Condition("Ready", "status") == "True", $"{version} of {name} does not serve");
-        if (deployed)
+        if (sandbox.Deployed)
         {
             // Whoever is told by the API server may be quicker than the relay, which is told by a watch of its own.
             var path = new Uri($"/models/{ns}/{name}/v1/models/{model.Text("spec", "serving", "modelName") ?? name}", UriKind.Relative);
