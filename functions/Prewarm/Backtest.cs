@@ -58,6 +58,7 @@ internal sealed class Backtest(IReadOnlyList<ServiceTrace> services, DecisionLog
         var guarded = new ReadyWindow[most];
         var histograms = mine.Select(_ => new HybridHistogram(Guarding)).ToArray();
         var histogram = new ReadyWindow[most];
+        var fleet = new float[rows * PolicyGuard.Experts];
         var losses = new float[mine.Length * rows * PolicyGuard.Experts];
         var cold = new long[2 * mine.Length * rows];
         var idle = new double[2 * mine.Length * rows];
@@ -78,7 +79,7 @@ internal sealed class Backtest(IReadOnlyList<ServiceTrace> services, DecisionLog
             {
                 var planned = windows.AsSpan(p * most, WindowRule.Plan(rates, patience[p], windows.AsSpan(p * most, most)));
                 var cell = s * rows + p;
-                var guard = new PolicyGuard(patience[p], losses.AsSpan(cell * PolicyGuard.Experts, PolicyGuard.Experts));
+                var guard = new PolicyGuard(patience[p], losses.AsSpan(cell * PolicyGuard.Experts, PolicyGuard.Experts), fleet.AsSpan(p * PolicyGuard.Experts, PolicyGuard.Experts));
                 var choice = guard.Choose();
                 var played = choice == 0 ? planned : guarded.AsSpan(0, PolicyGuard.Windows(choice, histogram.AsSpan(0, 1), guarded));
                 Settle(scores[p], mine[s], index, played, ref cold[cell], ref idle[cell]);

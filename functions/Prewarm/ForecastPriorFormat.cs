@@ -9,7 +9,7 @@ namespace Prewarm.Functions.Prewarm;
 /// </summary>
 internal static class ForecastPriorFormat
 {
-    public const byte Version = 1;
+    public const byte Version = 2;
 
     private const byte Mark = 0xA9;
     private const int Header = 2 + 5 * sizeof(ushort);

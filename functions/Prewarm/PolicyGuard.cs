@@ -5,17 +5,24 @@ namespace Prewarm.Functions.Prewarm;
 /// by several cold starts takes its place until that has changed. What is long ago counts less, so it finds its way back.
 /// </summary>
 /// <param name="patience">Idle seconds that one cold start is worth, and what costs are measured in.</param>
-/// <param name="losses">State, <see cref="Experts"/> numbers, zero to begin with.</param>
-internal readonly ref struct PolicyGuard(double patience, Span<float> losses)
+/// <param name="losses">The service's state, <see cref="Experts"/> numbers, zero to begin with.</param>
+/// <param name="fleet">
+/// All services' state, as many: what is cheaper than the forecast for all of them together takes its place for those of which too little is known by
+/// themselves. Empty: each service for itself.
+/// </param>
+internal readonly ref struct PolicyGuard(double patience, Span<float> losses, Span<float> fleet = default)
 {
     /// <summary>The forecast, the hybrid histogram, off, the fixed keep-alives.</summary>
     public const int Experts = 3 + 9;
 
-    // Costs fade by this each gap; the forecast leads by as many cold starts.
+    // Costs fade by this each gap; what is usual leads by as many cold starts.
     private const float Keep = 1 - 1f / 300;
-    private const float HeadStart = 6;
+    private const float HeadStart = 4;
+    private const float FleetKeep = 1 - 1f / 3000;
+    private const float FleetHeadStart = 6;
 
     private readonly Span<float> losses = losses;
+    private readonly Span<float> fleet = fleet;
 
     /// <summary>Takes a gap that has ended.</summary>
     /// <param name="forecast">The windows that the forecast had chosen for it.</param>
@@ -35,9 +42,15 @@ internal readonly ref struct PolicyGuard(double patience, Span<float> losses)
     /// <summary>0: the forecast; 1: the hybrid histogram; 2: off; from 3: a fixed keep-alive.</summary>
     public int Choose()
     {
-        var best = 0;
-        var least = losses[0] - HeadStart;
-        for (var e = 1; e < Experts; e++)
+        var usual = fleet.IsEmpty ? 0 : Cheapest(fleet, 0, FleetHeadStart);
+        return Cheapest(losses, usual, HeadStart);
+    }
+
+    private static int Cheapest(ReadOnlySpan<float> losses, int usual, float lead)
+    {
+        var best = usual;
+        var least = losses[usual] - lead;
+        for (var e = 0; e < Experts; e++)
         {
             if (losses[e] < least)
             {
@@ -66,6 +79,13 @@ internal readonly ref struct PolicyGuard(double patience, Span<float> losses)
         return 1;
     }
 
-    private void Add(int expert, (bool Warm, double Idle) outcome) =>
-        losses[expert] = losses[expert] * Keep + (float)((outcome.Warm ? 0 : 1) + outcome.Idle / patience);
+    private void Add(int expert, (bool Warm, double Idle) outcome)
+    {
+        var cost = (float)((outcome.Warm ? 0 : 1) + outcome.Idle / patience);
+        losses[expert] = losses[expert] * Keep + cost;
+        if (!fleet.IsEmpty)
+        {
+            fleet[expert] = fleet[expert] * FleetKeep + cost;
+        }
+    }
 }

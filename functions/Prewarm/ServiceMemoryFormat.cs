@@ -5,7 +5,7 @@ namespace Prewarm.Functions.Prewarm;
 /// <summary>A service's memory as bytes: a mark, a version, then its numbers in order, little-endian. Another version is not read, but told.</summary>
 internal static class ServiceMemoryFormat
 {
-    public const byte Version = 3;
+    public const byte Version = 4;
 
     private const byte Mark = 0xA7;
 

@@ -1,6 +1,6 @@
 namespace Prewarm.Functions.Prewarm;
 
-/// <summary>The fixed grid on which the next gap's hazards live: 10 s wide at first, 4 h at its end of 82 h. All in seconds after an arrival.</summary>
+/// <summary>The fixed grid on which the next gap's hazards live: 10 s wide at first, 4 h at its end of 89 h, and narrow again around one day, two and three. All in seconds after an arrival.</summary>
 internal static class SlotGrid
 {
     /// <summary>Slots, a multiple of the vector widths in use.</summary>
@@ -59,8 +59,20 @@ internal static class SlotGrid
         Fill(180, 7200);
         Fill(300, 14400);
         Fill(900, 28800);
+        Fill(1800, 57600);
+        Fill(3600, 82800);
+
+        // What is called once a day comes back after a day, two, or a weekend: narrow there, wider between.
+        Fill(900, 84600);
+        Fill(600, 85800);
+        Fill(300, 87000);
+        Fill(600, 88200);
+        Fill(900, 90000);
         Fill(1800, 93600);
-        Fill(7200, 266400);
+        Fill(10800, 169200);
+        Fill(1800, 176400);
+        Fill(13200, 255600);
+        Fill(1800, 262800);
         while (edges.Count < Count + 1)
         {
             edges.Add(edges[^1] + 14400);

@@ -4,11 +4,14 @@ namespace Prewarm.Tests.Benchmarks;
 
 /// <summary>
 /// Makes functions/Prewarm/neutral.prior: what a forecast learns from made-up services. Half and more are called by people in sessions (with nights, office
-/// hours, moods, short lives), the rest by timers, without memory, or with heavy tails. The parameters are guesses at what is usual, from no trace.
+/// hours, moods, short lives), the rest by timers, daily at a usual time, without memory, or with heavy tails. The parameters are guesses at what is usual, from no trace.
 /// </summary>
 internal static class NeutralPrior
 {
-    private const int Services = 240;
+    private const int Services = 300;
+
+    // The services after so many are of the rarer kinds: what comes at its time of day, what has no memory at all, timers.
+    private const int Usual = 240;
     private const int MostCalls = 400;
     private const double Days = 14;
     private const int Units = 16;
@@ -50,6 +53,12 @@ internal static class NeutralPrior
                 Renewals(random, from, end, spread, night with { Depth = night.Depth / 2, Office = false }, calls);
             }
 
+            if (i >= Usual)
+            {
+                calls.Clear();
+                Rarer(random, from, end, night, calls);
+            }
+
             calls.Sort();
             double[] kept = [.. calls.Where(c => c <= end).Take(MostCalls)];
             if (kept.Length > 0)
@@ -59,6 +68,62 @@ internal static class NeutralPrior
         }
 
         return services;
+    }
+
+    private static void Rarer(Random random, double from, double end, Night night, List<double> calls)
+    {
+        var kind = random.NextDouble();
+        if (kind < 0.5)
+        {
+            if (random.NextDouble() < 0.3)
+            {
+                Sessions(random, from, end, night, calls);
+            }
+
+            Habit(random, from, end, calls);
+        }
+        else if (kind < 0.8)
+        {
+            Renewals(random, from, end, 0, new Night(0, 0, false), calls);
+        }
+        else
+        {
+            Timer(random, from, end, calls);
+        }
+    }
+
+    // At about the same time each day or working day, once or twice: a call or a few.
+    private static void Habit(Random random, double from, double end, List<double> calls)
+    {
+        var workdays = random.NextDouble() < 0.5;
+        var weekend = random.Next(7);
+        var skipped = random.NextDouble() < 0.5 ? 0 : 0.3 * random.NextDouble();
+        var times = random.NextDouble() < 0.7 ? 1 : 2;
+        var more = random.NextDouble() < 0.5 ? 0 : Math.Exp(1 + 0.8 * Normal(random));
+        var pause = Math.Exp(4 + 0.7 * Normal(random));
+        for (var t = 0; t < times; t++)
+        {
+            var time = 86400 * random.NextDouble();
+            var late = 60 * Math.Exp(4.5 * random.NextDouble());
+            for (var day = Math.Floor(from / 86400); day * 86400 < end; day++)
+            {
+                if ((workdays && ((long)day + weekend) % 7 >= 5) || random.NextDouble() < skipped)
+                {
+                    continue;
+                }
+
+                var at = day * 86400 + time + late * Normal(random);
+                for (var left = 1 + (int)(more * Waiting(random)); left > 0 && calls.Count < 2 * MostCalls; left--)
+                {
+                    if (at >= from)
+                    {
+                        calls.Add(Math.Floor(at));
+                    }
+
+                    at += 2 + pause * Waiting(random);
+                }
+            }
+        }
     }
 
     private static void Sessions(Random random, double from, double end, Night night, List<double> calls)

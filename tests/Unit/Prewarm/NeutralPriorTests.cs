@@ -36,6 +36,71 @@ public class NeutralPriorTests
         Assert.InRange(MathF.Exp(rates[SlotGrid.Find(60)]), 1f / 1000, 1f / 20);
     }
 
+    [Theory]
+    [InlineData(0, 7)]
+    [InlineData(5, 7)]
+    [InlineData(5, 5)]
+    public void Neutral_TenMorningsOfOneCallADay_APodBeforeTheNextAndNotForLong(double minutes, int workdays)
+    {
+        int warm = 0, mornings = 0;
+        var idle = 0.0;
+        for (var seed = 0; seed < 10; seed++)
+        {
+            var random = new Random(seed);
+            var forecast = new LearnedForecast(1, ForecastPrior.ReadNeutral());
+            var rates = new float[SlotGrid.Count];
+            var windows = new ReadyWindow[GapPolicy.MostWindows];
+            var (last, count, calls) = (0.0, 0, 0);
+            for (var day = 20_000; day < 20_028; day++)
+            {
+                if (day % 7 >= workdays)
+                {
+                    continue;
+                }
+
+                var at = day * 86400.0 + (6 + seed) * 3600 + 777 + (random.NextDouble() * 2 - 1) * minutes * 60;
+                if (calls >= 10)
+                {
+                    var (ready, waste) = PolicyScore.Gap(windows.AsSpan(0, count), at - last);
+                    warm += ready ? 1 : 0;
+                    idle += waste;
+                    mornings++;
+                }
+
+                forecast.Arrive(0, at, rates);
+                count = WindowRule.Plan(rates, 3600, windows);
+                last = at;
+                calls++;
+            }
+        }
+
+        Assert.InRange(warm, 0.75 * mornings, mornings);
+        Assert.InRange(idle / mornings, 0, 1800);
+    }
+
+    [Theory]
+    [InlineData(60)]
+    [InlineData(600)]
+    public void Neutral_MemorylessTrafficOfOneRate_WithinTwoPercentOfTheBestKeepAlive(double mean)
+    {
+        var random = new Random(5);
+        ServiceTrace[] traces = [.. Enumerable.Range(0, 8).Select(s =>
+        {
+            var at = 0.0;
+            double[] calls = [.. Enumerable.Range(0, 400).Select(_ => at += -mean * Math.Log(1 - random.NextDouble()))];
+            return new ServiceTrace($"s{s}", 0, calls[^1], calls);
+        })];
+        double[] patience = [30, 100, 300, 1000, 3000, 10000];
+        var scores = patience.Select(p => new PolicyScore("learned", $"{p}")).ToArray();
+        var backtest = new Backtest(traces, null, null);
+        backtest.RunLearned([.. Enumerable.Range(0, traces.Length)], ForecastPrior.ReadNeutral(), scores, patience, 1);
+        PolicyScore[] keeps = [.. FixedKeepAlive.Settings.Select(s => backtest.Run($"fixed-{s}", $"{s}", () => new FixedKeepAlive(s)))];
+        for (var p = 0; p < patience.Length; p++)
+        {
+            Assert.InRange(Regret.Of(scores[p], patience[p], keeps)!.Percent, -100, 2);
+        }
+    }
+
     [Fact]
     public void Neutral_MemorylessTraffic_CloseToTheOptimum()
     {

@@ -35,6 +35,29 @@ public class PolicyGuardTests
     }
 
     [Fact]
+    public void Choose_ForecastWorseForAllServicesTogether_ANewServiceDoesNotPayForItAgain()
+    {
+        var fleet = new float[PolicyGuard.Experts];
+        for (var service = 0; service < 10; service++)
+        {
+            var guard = new PolicyGuard(1000, new float[PolicyGuard.Experts], fleet);
+            guard.Learn([], Histogram, 80);
+        }
+
+        var late = new float[PolicyGuard.Experts];
+        Assert.NotEqual(0, new PolicyGuard(1000, late, fleet).Choose());
+        Assert.Equal(0, new PolicyGuard(1000, late).Choose());
+
+        // Whom the forecast serves better than that keeps it.
+        for (var i = 0; i < 10; i++)
+        {
+            new PolicyGuard(1000, late).Learn([new(3000, 3010)], Histogram, 3005);
+        }
+
+        Assert.Equal(0, new PolicyGuard(1000, late, fleet).Choose());
+    }
+
+    [Fact]
     public void Choose_NothingPays_Off()
     {
         var guard = new PolicyGuard(60, new float[PolicyGuard.Experts]);
