@@ -140,7 +140,7 @@ internal sealed class RolloutSpec
     public int GoldenTimeoutSeconds { get; set; } = 600;
 }
 
-internal sealed class CachedModelStatus
+internal sealed record CachedModelStatus
 {
     /// <summary>Parts of the status that have a writer of their own (<see cref="ModelPart{TStatus}"/>): the line's own status neither holds nor compares them, and a change of them asks for no look.</summary>
     public static readonly string[] OfOthers = ["activation", "reads", "prewarm"];
@@ -192,7 +192,7 @@ internal sealed class CachedModelStatus
 }
 
 /// <summary>meta/v1 Condition.</summary>
-internal sealed class ModelCondition
+internal sealed record ModelCondition
 {
     public string Type { get; set; } = "";
     public string Status { get; set; } = "Unknown";
@@ -202,7 +202,7 @@ internal sealed class ModelCondition
     public DateTimeOffset? LastTransitionTime { get; set; }
 }
 
-internal sealed class VersionStatus
+internal sealed record VersionStatus
 {
     public string Name { get; set; } = "";
     public string? Digest { get; set; }
@@ -257,11 +257,11 @@ internal sealed class VersionStatus
     public Dictionary<string, JsonElement>? Newer { get; set; }
 
     /// <summary>All members are values or never changed.</summary>
-    public VersionStatus Copy() => (VersionStatus)MemberwiseClone();
+    public VersionStatus Copy() => this with { };
 }
 
 /// <summary>The annotations by people that were acted on, so that an annotation which stays is acted on once.</summary>
-internal sealed class HandledRequests
+internal sealed record HandledRequests
 {
     public string? Retry { get; set; }
     public string? Rollback { get; set; }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Prewarm.Functions.Kubernetes;
 
 namespace Prewarm.Functions.Catalog;
@@ -17,6 +18,8 @@ internal static class Ownership
     public const string Manager = "prewarm";
     public const string StatusManager = "prewarm-status";
     public const string FinalizerManager = "prewarm-finalizer";
+
+    private static readonly SearchValues<char> s_label = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.");
 
     public static string Selector(string model) => $"{ModelLabel}={LabelValue(model)},{ManagedByLabel}=prewarm";
 
@@ -58,6 +61,11 @@ internal static class Ownership
     /// <summary>A text as a label value: at most 63 of [A-Za-z0-9._-], beginning and ending with an alphanumeric.</summary>
     public static string LabelValue(string text)
     {
+        if (text.Length is > 0 and <= 63 && char.IsAsciiLetterOrDigit(text[0]) && char.IsAsciiLetterOrDigit(text[^1]) && !text.AsSpan().ContainsAnyExcept(s_label))
+        {
+            return text;
+        }
+
         var chars = text.Select(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.' ? c : '-').Take(63).ToArray();
         return new string(chars).Trim('-', '_', '.');
     }

@@ -16,6 +16,9 @@ internal interface IModelLine
     /// <summary>Whether a look that settled has listed this very object: an event about it asks for nothing new. In doubt no.</summary>
     bool Knows(ModelKey model, string key, string etag) => false;
 
+    /// <summary>When the last look at it began that has ended; null: none has, in this process.</summary>
+    DateTimeOffset? LookedAt(ModelKey model) => null;
+
     /// <summary>The same without an event.</summary>
     Task<LineOutcome> AdvanceAsync(ModelKey model, CancellationToken cancellationToken) => AdvanceAsync(model, null, true, cancellationToken);
 }

@@ -72,6 +72,19 @@ internal sealed class ModelLine : IModelLine
 
     public bool Knows(ModelKey model, string key, string etag) => etag.Length > 0 && _slots.TryGetValue(model, out var slot) && slot.Listed?.Has(key, etag) == true;
 
+    public DateTimeOffset? LookedAt(ModelKey model)
+    {
+        if (!_slots.TryGetValue(model, out var slot))
+        {
+            return null;
+        }
+
+        lock (slot)
+        {
+            return slot.LookedAt;
+        }
+    }
+
     private async Task<LineOutcome> RunAfterAsync(Task before, ModelKey model, Slot slot, Task hurry, TimeSpan patience)
     {
         await before.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ForceYielding);
@@ -95,10 +108,16 @@ internal sealed class ModelLine : IModelLine
         try
         {
             // Shared by several callers: the cancellation of one of them must not stop it.
+            var began = _time.GetUtcNow();
             var outcome = await LookAsync(slot, model, cause, upload, fresh, CancellationToken.None);
             if (outcome != LineOutcome.Settled)
             {
                 slot.Listed = null;
+            }
+
+            lock (slot)
+            {
+                slot.LookedAt = began;
             }
 
             return outcome;
@@ -243,6 +262,9 @@ internal sealed class ModelLine : IModelLine
 
         /// <summary>What the last look that settled has listed.</summary>
         public UploadObservation? Listed { get; set; }
+
+        /// <summary>When the last look that has ended began.</summary>
+        public DateTimeOffset? LookedAt { get; set; }
 
         /// <summary>The first event that the next look is for.</summary>
         public string? Cause { get; set; }

@@ -10,9 +10,10 @@ namespace Prewarm.Functions.Pipeline;
 /// <summary>
 /// Finds the models that no event told of:
 /// 1. every kind is listed once; 2. each model is planned on those lists and a listing of its store, a few at once;
-/// 3. one for which something is to be done gets a look of its own, which reads anew.
+/// 3. one for which something is to be done gets a look of its own, which reads anew;
+/// 4. one that is on its way is looked at until it rests (<see cref="SweepFollower"/>): nobody need wait for that.
 /// </summary>
-internal sealed class ModelSweep(IKubeApi api, IUploadSource uploads, ICatalog catalog, IModelLine line, TimeProvider time, ILogger<ModelSweep> logger) : IDisposable
+internal sealed class ModelSweep : IDisposable
 {
     /// <summary>Models at once in the survey: the store and the API server serve others too.</summary>
     internal const int AtOnce = 8;
@@ -20,9 +21,22 @@ internal sealed class ModelSweep(IKubeApi api, IUploadSource uploads, ICatalog c
     /// <summary>Looks at once. More than in the survey, because one may wait minutes for a golden prediction.</summary>
     private const int LooksAtOnce = 64;
 
+    private readonly IKubeApi _api;
+    private readonly IUploadSource _uploads;
+    private readonly ICatalog _catalog;
+    private readonly IModelLine _line;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly SweepFollower _follower;
     private readonly Lock _lock = new();
     private readonly SemaphoreSlim _looks = new(LooksAtOnce);
     private Task<IReadOnlyList<ModelKey>> _survey = Task.FromResult<IReadOnlyList<ModelKey>>([]);
+
+    public ModelSweep(IKubeApi api, IUploadSource uploads, ICatalog catalog, IModelLine line, TimeProvider time, ILogger<ModelSweep> logger)
+    {
+        (_api, _uploads, _catalog, _line, _time, _logger) = (api, uploads, catalog, line, time, logger);
+        _follower = new(api, line, LookAsync, time, logger);
+    }
 
     /// <summary>One outcome for each model that was looked at. A survey that is asked for while one runs is that one.</summary>
     public async Task<LineOutcome[]> RunAsync(CancellationToken cancellationToken)
@@ -31,20 +45,31 @@ internal sealed class ModelSweep(IKubeApi api, IUploadSource uploads, ICatalog c
         lock (_lock)
         {
             // Shared: whoever gives up waiting does not stop it.
-            survey = _survey = _survey.IsCompleted ? SurveyAsync(catalog.Current.Models) : _survey;
+            survey = _survey = _survey.IsCompleted ? SurveyAsync(_catalog.Current.Models) : _survey;
         }
 
         var due = await survey.WaitAsync(cancellationToken);
-        return await Task.WhenAll(due.Select(key => LookAsync(key, cancellationToken)));
+        return await Task.WhenAll(due.Select(async key =>
+        {
+            // The survey listed the store a moment ago.
+            var outcome = await LookAsync(key, fresh: false, cancellationToken);
+            // 4
+            _follower.Follow(key);
+            return outcome;
+        }));
     }
 
-    public void Dispose() => _looks.Dispose();
+    public void Dispose()
+    {
+        _follower.Dispose();
+        _looks.Dispose();
+    }
 
     private async Task<IReadOnlyList<ModelKey>> SurveyAsync(IReadOnlyList<CachedModel> models)
     {
         await Task.Yield();
         // 1
-        var observer = new ModelObserver(new ClusterListing(api), uploads, catalog);
+        var observer = new ModelObserver(new ClusterListing(_api), _uploads, _catalog);
         var due = new ConcurrentBag<ModelKey>();
         await Parallel.ForEachAsync(models, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (model, cancellationToken) =>
         {
@@ -52,6 +77,11 @@ internal sealed class ModelSweep(IKubeApi api, IUploadSource uploads, ICatalog c
             if (!await QuietAsync(observer, model, cancellationToken))
             {
                 due.Add(model.Key());
+            }
+            else if (NextLookLoop.OnItsWay(model.Status))
+            {
+                // 4
+                _follower.Follow(model.Key());
             }
         });
         return [.. due];
@@ -68,25 +98,24 @@ internal sealed class ModelSweep(IKubeApi api, IUploadSource uploads, ICatalog c
         try
         {
             var observed = await observer.ObserveAsync(model, null, null, fresh: true, cancellationToken);
-            var plan = LinePlanner.Settle(observed, time.GetUtcNow());
+            var plan = LinePlanner.Settle(observed, _time.GetUtcNow());
             return plan.Actions.Count == 0 && observed.Uploads?.Failure is not { Transient: true } && LinePlanner.Same(model.Status, plan.Status);
         }
         catch (Exception e) when (e is KubeApiException or HttpRequestException or IOException or JsonException)
         {
             // Its own look says what is wrong, where its owner sees it.
-            Log.PassDeferred(logger, model.Key(), e.Message);
+            Log.PassDeferred(_logger, model.Key(), e.Message);
             return false;
         }
     }
 
-    private async Task<LineOutcome> LookAsync(ModelKey key, CancellationToken cancellationToken)
+    private async Task<LineOutcome> LookAsync(ModelKey key, bool fresh, CancellationToken cancellationToken)
     {
         // 3
         await _looks.WaitAsync(cancellationToken);
         try
         {
-            // The survey listed the store a moment ago.
-            return await line.AdvanceAsync(key, null, fresh: false, cancellationToken);
+            return await _line.AdvanceAsync(key, null, fresh, cancellationToken);
         }
         finally
         {

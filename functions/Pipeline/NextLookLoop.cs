@@ -72,7 +72,7 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
                 _looks[model.Key()] = new(model.Key(), model.Metadata.ResourceVersion, line.AdvanceAsync(model.Key(), null, due <= now, cancellationToken), before?.Failures ?? 0)
                 {
                     Unmoved = before?.ResourceVersion == model.Metadata.ResourceVersion ? before!.Unmoved + 1 : 0,
-                    Longest = WaitsForOpenUploads(model) ? LongestOpen : LongestUnmoved,
+                    Longest = WaitsForOpenUploads(model.Status) ? LongestOpen : LongestUnmoved,
                 };
             }
             else if (at - now < wait)
@@ -95,14 +95,18 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
 
     /// <summary>When the model may have moved without a word: while its objects come, go or are not ready.</summary>
     private static DateTimeOffset? OnItsWay(CachedModel model, DateTimeOffset now, Look? before) =>
-        model.Status?.Phase is not ("Warming" or "RollingOut" or "Deleting") && !WaitsForOpenUploads(model)
-        && (model.Status?.Phase != "Serving" || model.Status.Conditions?.Find(c => c.Type == "Ready")?.Status == "True")
+        !OnItsWay(model.Status)
             ? null
             : before is null ? now
             : before.ResourceVersion == model.Metadata.ResourceVersion ? before.Again
             : before.FinishedAt + ShortestUnmoved;
 
-    private static bool WaitsForOpenUploads(CachedModel model) => model.Status?.Conditions?.Exists(c => c is { Type: "UploadComplete", Reason: "MultipartOpen" }) == true;
+    /// <summary>Its objects come, go or are not ready, or an open upload is waited for.</summary>
+    internal static bool OnItsWay(CachedModelStatus? status) =>
+        status?.Phase is "Warming" or "RollingOut" or "Deleting" || WaitsForOpenUploads(status)
+        || (status?.Phase == "Serving" && status.Conditions?.Find(c => c.Type == "Ready")?.Status != "True");
+
+    private static bool WaitsForOpenUploads(CachedModelStatus? status) => status?.Conditions?.Exists(c => c is { Type: "UploadComplete", Reason: "MultipartOpen" }) == true;
 
     private static DateTimeOffset? Earlier(DateTimeOffset? a, DateTimeOffset? b) => a < b || b is null ? a : b;
 

@@ -20,17 +20,26 @@ internal sealed class LineWorldOnServer : IAsyncDisposable
     private const string Bucket = "fluid-demo";
     private const string Token = "token";
 
-    /// <summary>The first sends the markers' events, the others the files'.</summary>
-    private const int Posters = 60;
+    /// <summary>
+    /// As many senders of files' events, and of markers', as a batch has models: an event is answered after its look, which may wait for others,
+    /// so that an event which queues here behind another model's would come seconds late, and another listing with it.
+    /// </summary>
+    private const int Posters = 30;
+
     private static readonly string[] Files = ["config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "tokenizer.json"];
 
     /// <summary>By key: an event about an object that a look has listed asks for no other look.</summary>
     private readonly ConcurrentDictionary<string, string> _etags = new();
+
+    /// <summary>Models by the order in which something was first told of them.</summary>
+    private readonly ConcurrentDictionary<string, int> _models = new();
+    private int _told;
     private readonly string _root = Directory.CreateTempSubdirectory("prewarm-line-").FullName;
     private ApiServer _server = null!;
     private ObjectStore _store = null!;
     private KubeApi _api = null!;
-    private List<EventPoster> _posters = [];
+    private List<EventPoster> _files = [];
+    private List<EventPoster> _markers = [];
     private AmazonS3Client _s3 = null!;
     private string _account = "";
 
@@ -94,8 +103,9 @@ internal sealed class LineWorldOnServer : IAsyncDisposable
         Functions = await FunctionsProcess.StartAsync(binary, settings, Path.Combine(_root, "functions.log"), TimeProvider.System, cancellationToken);
         await StopPostersAsync();
 
-        // An event is answered after its look: with few posters a model's events would queue here behind those of others.
-        _posters = [.. Enumerable.Range(0, Posters).Select(_ => new EventPoster(new() { EventSink = new(Functions.Address, "/events/oss"), EventToken = Token }))];
+        EventPoster Poster() => new(new() { EventSink = new(Functions.Address, "/events/oss"), EventToken = Token });
+        _files = [.. Enumerable.Range(0, Posters).Select(_ => Poster())];
+        _markers = [.. Enumerable.Range(0, Posters).Select(_ => Poster())];
     }
 
     /// <summary>A CachedModel as the README has it, complete by its marker.</summary>
@@ -147,11 +157,13 @@ internal sealed class LineWorldOnServer : IAsyncDisposable
     {
         foreach (var file in Files)
         {
-            Tell(_posters[1 + (int)((uint)string.GetHashCode(model, StringComparison.Ordinal) % (Posters - 1))], $"models/{model}/v1/{file}");
+            Tell(Of(model, _files), $"models/{model}/v1/{file}");
         }
     }
 
-    public void TellMarker(string model) => Tell(_posters[0], Marker(model));
+    public void TellMarker(string model) => Tell(Of(model, _markers), Marker(model));
+
+    private EventPoster Of(string model, List<EventPoster> posters) => posters[_models.GetOrAdd(model, _ => Interlocked.Increment(ref _told)) % Posters];
 
     /// <summary>The Sweep's event: look at every model.</summary>
     public async Task SweepAsync(CancellationToken cancellationToken)
@@ -184,7 +196,7 @@ internal sealed class LineWorldOnServer : IAsyncDisposable
 
     private async Task StopPostersAsync()
     {
-        foreach (var poster in _posters)
+        foreach (var poster in _files.Concat(_markers))
         {
             await poster.DisposeAsync();
         }

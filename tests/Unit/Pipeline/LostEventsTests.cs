@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Pipeline;
@@ -41,20 +42,55 @@ public sealed class LostEventsTests
             line.Looks.Clear();
             var wait = loop.Tick(world.Deadline);
             await world.RememberAfterAsync([.. line.Looks]);
-            world.Time.Advance(line.Looks.Count > 0 ? TimeSpan.Zero : wait);
+            world.Time.Advance(!line.Looks.IsEmpty ? TimeSpan.Zero : wait);
         }
 
         Assert.Equal(["v1"], world.Loads);
     }
 
+    /// <summary>Not even the role that is always on looks: its watch is silent, or it is another process that is away.</summary>
+    [Fact]
+    public async Task EveryEventLost_AndNobodyElseLooks_OneSweepServesBeforeTheNextOne()
+    {
+        await using var world = await UploadWorld.StartAsync();
+        await world.LookAsync();
+        await world.UploadAsync("m/v1", "one");
+        var line = new Recorded(world.Line);
+        var began = world.Time.GetUtcNow();
+        using var sweep = await world.SweepAsync(line);
+        await world.RememberAfterAsync(sweep.RunAsync(world.Deadline));
+
+        while (world.Status.Version != "v1" || world.Condition("Ready") is not { Status: "True" })
+        {
+            Assert.True(world.Time.GetUtcNow() - began < Period, $"{world.Status.Phase} after {world.Time.GetUtcNow() - began}");
+            await world.PlayFluidAsync();
+            await world.PlayKServeAsync();
+            world.Time.Advance(TimeSpan.FromMilliseconds(500));
+            await world.RememberAfterAsync([.. line.Looks]);
+        }
+
+        Assert.Equal(["v1"], world.Loads);
+
+        // At rest nobody looks any more.
+        var looks = line.Looks.Count;
+        var rested = world.Time.GetUtcNow();
+        while (world.Time.GetUtcNow() - rested < Period)
+        {
+            world.Time.Advance(TimeSpan.FromSeconds(1));
+            await world.RememberAfterAsync([.. line.Looks]);
+        }
+
+        Assert.InRange(line.Looks.Count, looks, looks + 1);
+    }
+
     private sealed class Recorded(IModelLine line) : IModelLine
     {
-        public List<Task> Looks { get; } = [];
+        public ConcurrentQueue<Task> Looks { get; } = [];
 
         public Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, bool fresh, CancellationToken cancellationToken)
         {
             var look = line.AdvanceAsync(model, cause, fresh, cancellationToken);
-            Looks.Add(look);
+            Looks.Enqueue(look);
             return look;
         }
     }

@@ -152,7 +152,7 @@ internal sealed class UploadWorld : IAsyncDisposable
     public IModelLine Line => _line;
 
     /// <summary>The sweep's part of a process that has the model from its watch as it is now.</summary>
-    public async Task<ModelSweep> SweepAsync() => new(_api.Api, _source, new CatalogFake(await ModelAsync()), _line, Time, NullLogger<ModelSweep>.Instance);
+    public async Task<ModelSweep> SweepAsync(IModelLine? line = null) => new(_api.Api, _source, new CatalogFake(await ModelAsync()), line ?? _line, Time, NullLogger<ModelSweep>.Instance);
 
     public async Task<CachedModel> ModelAsync() => (await _api.Api.GetAsync(CatalogKinds.CachedModels, s_key.Namespace, s_key.Name, Deadline))!;
 
