@@ -28,6 +28,7 @@ internal sealed class ModelHold(ModelKey key, HoldTotals totals, RelayOptions op
     private long _answered;
     private ModelScale? _openedAs;
     private int _running;
+    private int _firstAwaited;
 
     public ModelKey Key => key;
 
@@ -75,6 +76,9 @@ internal sealed class ModelHold(ModelKey key, HoldTotals totals, RelayOptions op
 
     /// <summary>The model has answered: it is up. Costs one write.</summary>
     public void Answered() => Volatile.Write(ref _answered, time.GetTimestamp());
+
+    /// <summary>True, once for each cold start: this answer is the first one after it.</summary>
+    public bool IsFirst() => Volatile.Read(ref _firstAwaited) == 1 && Interlocked.Exchange(ref _firstAwaited, 0) == 1;
 
     /// <summary>True: the request has to go through <see cref="Enter"/>. Takes no lock.</summary>
     public bool MustWait(ModelScale scale)
@@ -227,6 +231,7 @@ internal sealed class ModelHold(ModelKey key, HoldTotals totals, RelayOptions op
             if (cold)
             {
                 _times.Add(time.GetElapsedTime(_wakeBegan));
+                Volatile.Write(ref _firstAwaited, 1);
             }
 
             Volatile.Write(ref _answered, time.GetTimestamp());

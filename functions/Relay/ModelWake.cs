@@ -77,7 +77,7 @@ internal sealed class ModelWake(
             pause = Longer(pause);
             attempts++;
             var left = limit - time.GetElapsedTime(began);
-            var answer = await probe.AskAsync(hold, scale.Of(hold.Key), attempts, left > Second ? left : Second, lifetime.ApplicationStopping);
+            var answer = await AskAsync(hold, attempts, left > Second ? left : Second);
             if (answer is null)
             {
                 var took = time.GetElapsedTime(began);
@@ -97,6 +97,36 @@ internal sealed class ModelWake(
                 return false;
             }
         }
+    }
+
+    /// <summary>
+    /// A readiness request waits where it was sent, at the activator of the Revision that took the traffic then. If that one never gets a pod and another Revision takes over, it would wait on for the whole limit:
+    /// one that is not answered though the model is up is asked anew, each time with more patience.
+    /// </summary>
+    private async Task<string?> AskAsync(ModelHold hold, int attempt, TimeSpan limit)
+    {
+        using var overtaken = CancellationTokenSource.CreateLinkedTokenSource(lifetime.ApplicationStopping);
+        var asking = probe.AskAsync(hold, scale.Of(hold.Key), attempt, limit, overtaken.Token);
+        while (!asking.IsCompleted)
+        {
+            var changed = scale.NextChange;
+            if (scale.Of(hold.Key).Level != ScaleLevel.Up)
+            {
+                await Task.WhenAny(asking, changed);
+                continue;
+            }
+
+            await NextAsync(asking, Second * Math.Pow(2, Math.Min(attempt - 1, 10)), lifetime.ApplicationStopping);
+            if (!asking.IsCompleted)
+            {
+                await overtaken.CancelAsync();
+                await ((Task)asking).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
+                lifetime.ApplicationStopping.ThrowIfCancellationRequested();
+                return "the model is up, and the readiness request is not answered";
+            }
+        }
+
+        return await asking;
     }
 
     private async Task CacheAsync(ModelHold hold, long began)

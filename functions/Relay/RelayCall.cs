@@ -92,7 +92,14 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
         if (Answered)
         {
             hold.Answered();
-            FirstByte ??= Waited > TimeSpan.Zero ? Elapsed - Waited : null;
+            if (FirstByte is null && Waited > TimeSpan.Zero)
+            {
+                FirstByte = Elapsed - Waited;
+                if (hold.IsFirst())
+                {
+                    FirstByteSpan.Tell(hold, time.GetUtcNow(), FirstByte.Value);
+                }
+            }
         }
 
         hold.Landed(Held, Answered);

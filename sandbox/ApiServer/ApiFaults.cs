@@ -5,6 +5,7 @@ namespace Prewarm.Sandbox.ApiServer;
 /// <summary>What an API server in trouble does to those who run as a ServiceAccount; administrators, and so the miniature's own controllers, are spared.</summary>
 internal sealed class ApiFaults(TimeProvider time)
 {
+    private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(100);
     private readonly Random _random = new(53);
     private int _writes;
 
@@ -17,12 +18,21 @@ internal sealed class ApiFaults(TimeProvider time)
     /// <value>Watches break after so long; zero = never.</value>
     public TimeSpan WatchLife { get; set; }
 
+    /// <value>While this file is there nobody is answered, and watches break; null = always there for all.</value>
+    public string? AwayFile { get; set; }
+
     /// <summary>Told the number, from 1, and the request of each write that changed something: it is stored, and the writer does not know yet.</summary>
     public Action<int, string>? AfterWrite { get; set; }
 
     /// <exception cref="ApiFailure">The answer in place of the real one.</exception>
     public async Task StrikeAsync(HttpContext context, User user, string verb)
     {
+        if (AwayFile is not null && Account(user) && File.Exists(AwayFile))
+        {
+            context.Abort();
+            throw new OperationCanceledException();
+        }
+
         if (Errors <= 0 || !Hit(user))
         {
             return;
@@ -64,9 +74,18 @@ internal sealed class ApiFaults(TimeProvider time)
         });
     }
 
-    /// <summary>Ends a watch in the middle when its time is over.</summary>
-    public IDisposable? Limit(HttpContext context, User user) =>
-        WatchLife > TimeSpan.Zero && Account(user) ? time.CreateTimer(_ => context.Abort(), null, WatchLife, Timeout.InfiniteTimeSpan) : null;
+    /// <summary>Ends a watch in the middle when its time is over, or the server goes away.</summary>
+    public IDisposable? Limit(HttpContext context, User user) => !Account(user) ? null
+        : AwayFile is { } file ? time.CreateTimer(_ => AbortIf(File.Exists(file), context), null, s_look, s_look)
+        : WatchLife > TimeSpan.Zero ? time.CreateTimer(_ => context.Abort(), null, WatchLife, Timeout.InfiniteTimeSpan) : null;
+
+    private static void AbortIf(bool away, HttpContext context)
+    {
+        if (away)
+        {
+            context.Abort();
+        }
+    }
 
     private bool Hit(User user) => Account(user) && Roll() < Errors;
 

@@ -11,6 +11,7 @@ internal sealed class Requests(ObjectStore store, Registry registry, Access acce
 {
     private readonly CancellationTokenSource _stopping = new();
     private readonly Reviews _reviews = new(store, access);
+    private readonly Binding _binding = new(writer, options.Time);
 
     public void Stop() => _stopping.Cancel();
 
@@ -120,6 +121,12 @@ internal sealed class Requests(ObjectStore store, Registry registry, Access acce
         if (sub == "token" && kind.Plural == "serviceaccounts" && verb == "create")
         {
             await Answers.SendAsync(context, _reviews.Token(kind, ns!, name!, await Answers.BodyAsync(context)), 201);
+            return;
+        }
+
+        if (sub == "binding" && kind is { Group: "", Plural: "pods" } && verb == "create")
+        {
+            await Answers.SendAsync(context, _binding.Bind(kind, ns!, name!, await Answers.BodyAsync(context)), 201);
             return;
         }
 

@@ -63,7 +63,7 @@ internal sealed class MiniCluster : IAsyncDisposable
 
         var traffics = new RevisionTraffics(time);
         var routes = new RouteTable(api, options.Knative.Domain, time);
-        var revisions = new RevisionController(api, traffics, new PodPlacement(api), options.Knative, time, log);
+        var revisions = new RevisionController(api, traffics, new PodPlacement(api, options.Knative, time), options.Knative, time, log);
         var reader = new CachedReader(api, cluster.Nodes, remote);
         cluster.Kubelet = new(api, reader, traffics, options.Knative, time, log);
         cluster.Gateway = await MeshGateway.StartAsync(routes, traffics, revisions.Wake, options.Knative, options.Faults, time, cancellationToken);

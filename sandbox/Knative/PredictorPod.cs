@@ -24,7 +24,8 @@ internal static class PredictorPod
     public static string ModelName(JsonObject pod) =>
         pod.At("spec", "containers").Objects().SelectMany(c => c["env"].Objects()).FirstOrDefault(e => e.Text("name") == "MODEL_NAME").Text("value") ?? "model";
 
-    public static JsonObject Of(JsonObject revision, string node, Random random)
+    /// <param name="node">Null: no node fits yet.</param>
+    public static JsonObject Of(JsonObject revision, string? node, Random random)
     {
         var labels = revision.At("metadata", "labels")?.DeepClone() as JsonObject ?? [];
         labels["app"] = revision.Name();
@@ -33,11 +34,15 @@ internal static class PredictorPod
         var containers = (JsonArray?)revision.At("spec", "containers")?.DeepClone() ?? [];
         var spec = new JsonObject
         {
-            ["nodeName"] = node,
             ["containers"] = containers,
             ["automountServiceAccountToken"] = false,
             ["volumes"] = revision.At("spec", "volumes")?.DeepClone() ?? new JsonArray(),
         };
+        if (node is not null)
+        {
+            spec["nodeName"] = node;
+        }
+
         if (revision.Text("spec", "serviceAccountName") is { } account)
         {
             spec["serviceAccountName"] = account;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Prewarm.Functions.Kubernetes;
@@ -13,6 +14,7 @@ internal sealed class RevisionController(IKubeApi api, RevisionTraffics traffics
 {
     public const string RevisionLabel = "serving.knative.dev/revision";
     private readonly Random _random = new(17);
+    private readonly ConcurrentDictionary<(string Namespace, string Name), bool> _unplaced = new();
     private KeyedQueue<(string Namespace, string Name)>? _queue;
 
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -51,6 +53,11 @@ internal sealed class RevisionController(IKubeApi api, RevisionTraffics traffics
         using var timer = new PeriodicTimer(options.Look, time);
         while (await timer.WaitForNextTickAsync(cancellationToken))
         {
+            foreach (var (ns, name) in _unplaced.Keys)
+            {
+                Wake(ns, name);
+            }
+
             foreach (var (ns, name, traffic) in traffics.All)
             {
                 var pods = traffic.Pods.Length;
@@ -70,6 +77,7 @@ internal sealed class RevisionController(IKubeApi api, RevisionTraffics traffics
         if (revision is null || revision.Deleting())
         {
             traffics.Forget(ns, name);
+            _unplaced.TryRemove(key, out _);
             return;
         }
 
@@ -88,6 +96,8 @@ internal sealed class RevisionController(IKubeApi api, RevisionTraffics traffics
         {
             problem = await StartPodAsync(revision, cancellationToken);
         }
+
+        await PlaceAsync(revision, pods, cancellationToken);
 
         foreach (var pod in pods.OrderBy(Ready).Take(Math.Max(0, pods.Count - decision.Desired)))
         {
@@ -155,23 +165,49 @@ internal sealed class RevisionController(IKubeApi api, RevisionTraffics traffics
             new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = patch } }.ToJsonString(), null, cancellationToken);
     }
 
-    /// <summary>Makes a pod on the node that suits it; the text says why it could not.</summary>
+    /// <summary>Makes a pod, on the node that suits it if there is one; the text says why it could not be made.</summary>
     private async Task<string?> StartPodAsync(JsonObject revision, CancellationToken cancellationToken)
     {
         var (node, problem) = await placement.PickAsync(revision, cancellationToken);
-        if (node is null)
-        {
-            return problem;
-        }
-
         try
         {
-            await api.CreateAsync(Kinds.Pods, revision.Namespace(), PredictorPod.Of(revision, node, _random), cancellationToken);
+            var pod = await api.CreateAsync(Kinds.Pods, revision.Namespace(), PredictorPod.Of(revision, node, _random), cancellationToken);
+            if (node is null)
+            {
+                await api.SetStatusAsync(Kinds.Pods, pod, placement.Waiting(pod, problem!), cancellationToken);
+            }
+
             return null;
         }
         catch (KubeApiException e) when (!e.IsTransient)
         {
             return e.Message;
+        }
+    }
+
+    /// <summary>Binds what found no node before, as soon as one fits; looked at with every tick until then.</summary>
+    private async Task PlaceAsync(JsonObject revision, List<JsonObject> pods, CancellationToken cancellationToken)
+    {
+        var key = (revision.Namespace(), revision.Name());
+        var waiting = pods.Where(p => p.Text("spec", "nodeName") is null).ToList();
+        if (waiting.Count == 0)
+        {
+            _unplaced.TryRemove(key, out _);
+            return;
+        }
+
+        _unplaced[key] = true;
+        foreach (var pod in waiting)
+        {
+            try
+            {
+                var (node, problem) = await placement.PickAsync(revision, cancellationToken);
+                await (node is null ? api.SetStatusAsync(Kinds.Pods, pod, placement.Waiting(pod, problem!), cancellationToken) : placement.BindAsync(pod, node, cancellationToken));
+            }
+            catch (KubeApiException e) when (!e.IsTransient)
+            {
+                log($"pod {pod.Name()}: {e.Message}");
+            }
         }
     }
 

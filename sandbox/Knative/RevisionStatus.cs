@@ -12,7 +12,11 @@ internal static class RevisionStatus
         var initialized = ready > 0 || autoscaler.At("status", "conditions").Objects().Any(c => c.Text("type") == "ScaleTargetInitialized" && c.Text("status") == "True");
         var exit = initialized ? null : pods.SelectMany(p => p.At("status", "containerStatuses").Objects())
             .Select(c => c.At("lastState", "terminated") ?? c.At("state", "terminated")).FirstOrDefault(t => t is not null);
-        var (status, reason, message) = initialized ? ("True", null, null)
+        // Of an older revision too, as long as it wants pods and has none that is ready (reconcile_resources.go, reconcileDeployment).
+        var unplaced = ready > 0 || decision.Desired == 0 ? null
+            : pods.SelectMany(p => p.At("status", "conditions").Objects()).FirstOrDefault(c => c.Text("type") == "PodScheduled" && c.Text("status") == "False");
+        var (status, reason, message) = unplaced is not null ? ("False", unplaced.Text("reason"), unplaced.Text("message"))
+            : initialized ? ("True", null, null)
             : exit is not null ? ("False", $"ExitCode{exit.Text("exitCode")}", $"Container failed with: {exit.Text("message")}")
             : problem is not null ? ("False", "FailedCreate", problem)
             : decision.Reason == "TimedOut" ? ("False", "ProgressDeadlineExceeded", "Initial scale was never achieved")

@@ -8,11 +8,17 @@ namespace Prewarm.Sandbox.Running;
 /// <summary>What goes wrong on purpose: <c>--fault NAME=VALUE</c>.</summary>
 internal sealed class SandboxFaults
 {
-    public const string Known = "pod-503=SHARE, gateway-504=SHARE, gateway-reset=SHARE, queue-full=SHARE, not-ready=SHARE, retries=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N, sweep-seconds=SECONDS (1 to 59), api-errors=SHARE, api-hang-seconds=SECONDS, api-watch-seconds=SECONDS, functions-kill=SECONDS, functions-kill-after-write=N (a SHARE is 0 to 1)";
+    public const string Known = "pod-503=SHARE, gateway-504=SHARE, gateway-reset=SHARE, queue-full=SHARE, not-ready=SHARE, retries=N, stray-pods=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N, sweep-seconds=SECONDS (1 to 59), api-errors=SHARE, api-hang-seconds=SECONDS, api-watch-seconds=SECONDS, api-away=1 (while the file api-away is beside the kubeconfig), functions-kill=SECONDS, functions-kill-after-write=N (a SHARE is 0 to 1)";
 
     public MeshFaults Mesh { get; } = new();
 
     public EventFaults Events { get; } = new();
+
+    /// <summary>The API server is away for the functions while a file says so.</summary>
+    public bool ApiGoesAway { get; private set; }
+
+    /// <summary>So many pods first land on other nodes than their affinity prefers.</summary>
+    public int StrayPods { get; private set; }
 
     /// <summary>The sweep's period in seconds; null = every minute. No fault: where all events are lost, it is what everything waits for.</summary>
     public int? SweepSeconds { get; private set; }
@@ -66,6 +72,9 @@ internal sealed class SandboxFaults
             case "retries" when count:
                 Mesh.Retries = (int)value;
                 return true;
+            case "stray-pods" when count:
+                StrayPods = (int)value;
+                return true;
             case "event-drop" when share:
                 Events.Drop = value;
                 return true;
@@ -86,6 +95,9 @@ internal sealed class SandboxFaults
                 return true;
             case "api-watch-seconds" when value is >= 0 and <= 86_400:
                 Api.WatchLife = TimeSpan.FromSeconds(value);
+                return true;
+            case "api-away" when value is 0 or 1:
+                ApiGoesAway = value == 1;
                 return true;
             case "functions-kill" when value is >= 0 and <= 86_400:
                 KillFunctions = TimeSpan.FromSeconds(value);

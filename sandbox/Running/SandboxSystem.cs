@@ -110,6 +110,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
             say("API server");
             var server = Keep(await ApiServer.ApiServer.StartAsync(new ApiServerOptions { Faults = faults.Api }, cancellationToken));
             Kubeconfig = server.WriteKubeconfig(Path.Combine(Root, "kubeconfig"));
+            faults.Api.AwayFile = faults.ApiGoesAway ? Path.Combine(Root, "api-away") : null;
         }
 
         var http = KubeApiFactory.CreateHttpClient(Kubeconfig);
@@ -141,7 +142,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
             BareApiServer = options.Kubeconfig is not null,
             Faults = faults.Mesh,
             Log = log.Write,
-            Knative = new() { ScaleToZero = TimeSpan.FromSeconds(options.ScaleToZero), PodStart = TimeSpan.FromSeconds(options.PodStart), CrashBackoff = TimeSpan.FromSeconds(2), Containers = _containers },
+            Knative = new() { ScaleToZero = TimeSpan.FromSeconds(options.ScaleToZero), PodStart = TimeSpan.FromSeconds(options.PodStart), CrashBackoff = TimeSpan.FromSeconds(2), Containers = _containers, StrayPods = faults.StrayPods },
         }, cancellationToken));
 
         say("eventing: broker, triggers, sources");

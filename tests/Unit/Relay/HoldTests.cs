@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
@@ -70,6 +71,46 @@ public sealed class HoldTests
         await UntilAsync(() => book.Take(all: true).SelectMany(p => p.Models).Any(m => m.Value is { FirstByte: >= 0 and < 20 }));
 
         Functions.Relay.TrafficTally? Tally() => book.Take(all: true).SelectMany(p => p.Models).Select(m => m.Value).FirstOrDefault(t => t.Ended > 0);
+    }
+
+    [Fact]
+    public async Task FirstByte_OfAColdStart_IsOneSpanInTheTraceOfTheRequestThatWoke()
+    {
+        const string cause = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        var spans = new System.Collections.Concurrent.ConcurrentQueue<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = s => s.Name == "Prewarm",
+            Sample = (ref ActivityCreationOptions<ActivityContext> _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = a =>
+            {
+                if (a.OperationName == "first_byte" && a.TraceId.ToString() == cause[3..35])
+                {
+                    spans.Enqueue(a);
+                }
+            },
+        };
+        ActivitySource.AddActivityListener(listener);
+        await using var world = await RelayWorld.StartAsync();
+        world.Scale.Set(ScaleLevel.Zero);
+        var up = new TaskCompletionSource();
+        world.Ready = async context =>
+        {
+            await up.Task;
+            await context.Response.WriteAsync("""{"name":"bloom","ready":true}""");
+        };
+        var first = world.AskAsync("first", default, ("traceparent", cause));
+        await UntilAsync(() => world.Wakes == 1 && world.Holds.Totals.Count == 1);
+        var second = world.AskAsync("second", default, ("traceparent", cause));
+        await UntilAsync(() => world.Holds.Totals.Count == 2);
+        // Shorter than that is no cold start.
+        await Task.Delay(TimeSpan.FromMilliseconds(60), TimeProvider.System);
+        up.SetResult();
+        await BodyAsync(first);
+        await BodyAsync(second);
+        var span = Assert.Single(spans);
+        Assert.Equal((cause[36..52], "default/bloom", "local"), (span.ParentSpanId.ToString(), span.GetTagItem("prewarm.model"), span.GetTagItem("prewarm.locality")));
+        Assert.InRange(span.Duration, TimeSpan.Zero, TimeSpan.FromSeconds(20));
     }
 
     [Fact]
@@ -198,6 +239,19 @@ public sealed class HoldTests
         world.Scale.Set(ScaleLevel.Zero);
         Assert.Equal("{}", await BodyAsync(world.AskAsync()));
         Assert.Equal(2, world.Wakes);
+    }
+
+    [Fact]
+    public async Task ReadinessRequest_ThatHangsAtARevisionWithoutAPod_IsAskedAnewWhenTheModelIsUp()
+    {
+        await using var world = await RelayWorld.StartAsync();
+        world.Scale.Set(ScaleLevel.Zero);
+        world.Ready = context => world.Wakes == 1 ? Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, context.RequestAborted) : context.Response.WriteAsync("""{"name":"bloom","ready":true}""");
+        var asked = world.AskAsync("held");
+        await UntilAsync(() => world.Wakes == 1);
+        world.Scale.Set(ScaleLevel.Up, 1, revision: "bloom-predictor-00002");
+        Assert.Equal("held", await BodyAsync(asked));
+        Assert.Equal((2, 1), (world.Wakes, world.Predictions.Count));
     }
 
     [Fact]
