@@ -96,7 +96,7 @@ internal static class BacktestCommand
     private static ForecastPrior Prior(BacktestOptions options, ServiceTrace[] scored, IReadOnlyList<ServiceTrace> history, int fold) =>
         options.Folds == 0 && history.Count == 0
             ? ForecastPrior.ReadNeutral()
-            : ForecastPrior.Learn(options.Folds > 0 ? [.. scored.Where((_, i) => i % options.Folds != fold)] : history, Units);
+            : ForecastPrior.Learn(options.Folds > 0 ? [.. scored.Where((_, i) => i % options.Folds != fold)] : history, Units, ForecastPrior.ReadNeutral());
 
     private static void Write(BacktestOptions options, PolicyScore[] scores, TextWriter output)
     {

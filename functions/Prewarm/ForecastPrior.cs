@@ -29,7 +29,8 @@ internal sealed record ForecastPrior(FleetMemory Fleet, HazardNetwork[] Networks
     public float YoungRate { get; init; }
 
     /// <summary>Learns from other services' past. Reads it twice: for the laws, then for the weights, given the laws.</summary>
-    public static ForecastPrior Learn(IReadOnlyList<ServiceTrace> history, int units, Action<string>? log = null)
+    /// <param name="begin">Whose networks to begin with, if they have as many units: a history is short, and what holds for made-up services mostly holds for it.</param>
+    public static ForecastPrior Learn(IReadOnlyList<ServiceTrace> history, int units, ForecastPrior? begin = null, Action<string>? log = null)
     {
         var fleet = new FleetMemory();
         Play(history, fleet, learn: true, null);
@@ -37,7 +38,7 @@ internal sealed record ForecastPrior(FleetMemory Fleet, HazardNetwork[] Networks
         var set = new TrainingSet();
         Play(history, fleet, learn: false, set);
         log?.Invoke($"{set.Count} gaps, {set.Size} numbers");
-        HazardNetwork[] networks = [.. Enumerable.Range(1, Ensemble).Select(seed => set.Train(units, seed, log))];
+        HazardNetwork[] networks = [.. Enumerable.Range(0, Ensemble).Select(n => set.Train(units, n + 1, begin is not null && begin.Networks[n].Units == units ? begin.Networks[n] : null, log))];
         fleet.ForgetTimes();
         return new ForecastPrior(fleet, networks);
     }

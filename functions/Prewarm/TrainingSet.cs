@@ -33,9 +33,10 @@ internal sealed class TrainingSet
     }
 
     /// <summary>Learns weights, as long as experience says (<see cref="Rounds"/>).</summary>
-    public HazardNetwork Train(int units, int seed, Action<string>? log = null)
+    /// <param name="begin">What to begin with instead of a network of small random weights; not changed.</param>
+    public HazardNetwork Train(int units, int seed, HazardNetwork? begin = null, Action<string>? log = null)
     {
-        var network = new HazardNetwork(units, seed);
+        var network = begin is null ? new HazardNetwork(units, seed) : new HazardNetwork(begin);
         for (var round = 1; round <= Rounds; round++)
         {
             Round(network, [.. gaps], round, seed);

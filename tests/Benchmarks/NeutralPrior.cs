@@ -21,7 +21,7 @@ internal static class NeutralPrior
     /// <returns>0.</returns>
     public static int Write(string path)
     {
-        File.WriteAllBytes(path, ForecastPriorFormat.Write(ForecastPrior.Learn(Make(seed: 1), Units, Console.WriteLine)));
+        File.WriteAllBytes(path, ForecastPriorFormat.Write(ForecastPrior.Learn(Make(seed: 1), Units, log: Console.WriteLine)));
         return 0;
     }
 

@@ -36,6 +36,33 @@ public class NeutralPriorTests
         Assert.InRange(MathF.Exp(rates[SlotGrid.Find(60)]), 1f / 1000, 1f / 20);
     }
 
+    [Fact]
+    public void Learn_BegunWithAnother_StaysNearIt_AndLeavesItAlone()
+    {
+        var neutral = ForecastPrior.ReadNeutral();
+        var before = neutral.Networks[0].Weights.ToArray();
+        double[] calls = [.. Enumerable.Range(0, 50).Select(i => i * 3600.0)];
+        var taught = ForecastPrior.Learn([new ServiceTrace("s", 0, calls[^1], calls)], neutral.Networks[0].Units, neutral);
+        var scratch = ForecastPrior.Learn([new ServiceTrace("s", 0, calls[^1], calls)], neutral.Networks[0].Units);
+        Assert.Equal(before, neutral.Networks[0].Weights.ToArray());
+        Assert.NotEqual(before, taught.Networks[0].Weights.ToArray());
+        Assert.True(Distance(before, taught.Networks[0].Weights) < 0.5 * Distance(before, scratch.Networks[0].Weights));
+
+        // Another size cannot be begun with.
+        Assert.Equal(4, ForecastPrior.Learn([], 4, neutral).Networks[0].Units);
+
+        static double Distance(ReadOnlySpan<float> one, ReadOnlySpan<float> other)
+        {
+            var sum = 0.0;
+            for (var i = 0; i < one.Length; i++)
+            {
+                sum += Math.Pow(one[i] - other[i], 2);
+            }
+
+            return sum;
+        }
+    }
+
     [Theory]
     [InlineData(0, 7)]
     [InlineData(5, 7)]
