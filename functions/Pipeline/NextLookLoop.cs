@@ -69,7 +69,10 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
 
             if (at <= now)
             {
-                _looks[model.Key()] = new(model.Key(), model.Metadata.ResourceVersion, line.AdvanceAsync(model.Key(), null, due <= now, cancellationToken), before?.Failures ?? 0)
+                // Only time passed asks for another listing: one too many holds up the look of the event that completes the upload. A model that nobody seems to have seen may
+                // have been seen a moment ago, because the catalog is a little late.
+                var fresh = Seen(model) && model.Status!.NextLook <= now;
+                _looks[model.Key()] = new(model.Key(), model.Metadata.ResourceVersion, line.AdvanceAsync(model.Key(), null, fresh, cancellationToken), before?.Failures ?? 0)
                 {
                     Unmoved = before?.ResourceVersion == model.Metadata.ResourceVersion ? before!.Unmoved + 1 : 0,
                     Longest = WaitsForOpenUploads(model.Status) ? LongestOpen : LongestUnmoved,
@@ -87,11 +90,12 @@ internal sealed class NextLookLoop(ICatalog catalog, IModelLine line, TimeProvid
     /// <summary>When the model itself asks to be looked at: now when nobody has seen this generation, else the time in its status. Unchanged since its look, it waits.</summary>
     private static DateTimeOffset? Due(CachedModel model, DateTimeOffset now, Look? before)
     {
-        var at = model.Status is null || model.Status.ObservedGeneration != model.Metadata.Generation || model.Metadata.DeletionTimestamp is not null
-            ? now
-            : model.Status.NextLook;
+        var at = Seen(model) && model.Metadata.DeletionTimestamp is null ? model.Status!.NextLook : now;
         return before?.ResourceVersion == model.Metadata.ResourceVersion && before?.Again > at ? before.Again : at;
     }
+
+    /// <summary>Somebody has looked at it with this spec.</summary>
+    private static bool Seen(CachedModel model) => model.Status is not null && model.Status.ObservedGeneration == model.Metadata.Generation;
 
     /// <summary>When the model may have moved without a word: while its objects come, go or are not ready.</summary>
     private static DateTimeOffset? OnItsWay(CachedModel model, DateTimeOffset now, Look? before) =>

@@ -9,11 +9,15 @@ internal sealed class LineFake : IModelLine
 {
     public ConcurrentQueue<(ModelKey Model, string? Cause)> Looks { get; } = new();
 
+    /// <summary>Whether each asked for a listing of its own.</summary>
+    public ConcurrentQueue<bool> Fresh { get; } = new();
+
     public Func<ModelKey, Task<LineOutcome>> Answer { get; set; } = _ => Task.FromResult(LineOutcome.Settled);
 
     public Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, bool fresh, CancellationToken cancellationToken)
     {
         Looks.Enqueue((model, cause));
+        Fresh.Enqueue(fresh);
         return Answer(model);
     }
 }

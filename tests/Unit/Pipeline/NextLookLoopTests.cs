@@ -41,6 +41,18 @@ public sealed class NextLookLoopTests : IDisposable
         Assert.Single(_line.Looks);
     }
 
+    /// <summary>Two looks before the catalog has the status of the first would list the prefix twice, and the event that completes the upload would wait for the 2 s after the second.</summary>
+    [Theory]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public void Tick_ListsTheStoreAgain_OnlyWhenItsTimeHasCome(bool seen, bool fresh)
+    {
+        _model.Metadata.Generation = seen ? 1 : 2;
+        _model.Status!.NextLook = _time.GetUtcNow();
+        Tick();
+        Assert.Equal([fresh], _line.Fresh);
+    }
+
     [Fact]
     public void Tick_LookLeavesTheModelAsDueAsBefore_NoSpinning()
     {
