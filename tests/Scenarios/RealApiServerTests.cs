@@ -1,10 +1,13 @@
+using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging.Abstractions;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Rollout;
+using Prewarm.Functions.Scale.Reads;
 using Prewarm.Functions.Upload;
 using Prewarm.Functions.Warm;
+using Prewarm.Sandbox.ApiServer;
 using Xunit;
 
 namespace Prewarm.Tests.Scenarios;
@@ -89,6 +92,39 @@ public sealed class RealApiServerTests : IDisposable
         Assert.Empty((await _api.ListAsync(FluidKinds.Datasets, _ns, null, Deadline)).Items);
         Assert.Empty((await _api.ListAsync(FluidKinds.JindoRuntimes, _ns, null, Deadline)).Items);
         Assert.Empty((await _api.ListAsync(FluidKinds.DataLoads, _ns, null, Deadline)).Items);
+    }
+
+    /// <summary>cache.verify: Read, made with no more rights than the manifests give the role that makes it.</summary>
+    [Fact(Explicit = true)]
+    public async Task ReadJob_ByTheRoleThatMakesIt_IsAccepted_EveryFieldKept()
+    {
+        await PrepareAsync();
+        var role = Yaml.Documents(await File.ReadAllTextAsync(Path.Combine(Checkout.Root, "knative", "base", "roles.yaml"), Deadline))
+            .Single(d => d["rules"] is JsonArray rules && rules.Any(r => r!["resources"]!.AsArray().Any(x => (string?)x == "jobs")));
+        var user = $"{_ns}-reader";
+        var made = new JsonObject { ["apiVersion"] = "rbac.authorization.k8s.io/v1", ["kind"] = "ClusterRole", ["metadata"] = new JsonObject { ["name"] = user }, ["rules"] = role["rules"]!.DeepClone() };
+        await PostAsync("/apis/rbac.authorization.k8s.io/v1/clusterroles", made.ToJsonString());
+        await PostAsync($"/apis/rbac.authorization.k8s.io/v1/namespaces/{_ns}/rolebindings", $$$"""
+            {"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"reader"},
+             "roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":"{{{user}}}"},"subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":"{{{user}}}"}]}
+            """);
+        using var http = KubeApiFactory.CreateHttpClient(Environment.GetEnvironmentVariable("PREWARM_TEST_KUBECONFIG"));
+        http.DefaultRequestHeaders.Add("Impersonate-User", user);
+        using var api = new KubeApi(http);
+        var job = ReadJob.Of(await ModelAsync(), new() { Name = "v1", Dataset = "bloom-v1", Digest = new('a', 64), Path = "/models/bloom/v1/", Bytes = 1 << 20 }, "node-1", "bloom-read-1", "busybox:1.36");
+        var version = JsonNode.Parse(await _http.GetStringAsync(new Uri("/version", UriKind.Relative), Deadline))!;
+        if (int.Parse(((string)version["minor"]!).TrimEnd('+'), System.Globalization.CultureInfo.InvariantCulture) < 21)
+        {
+            // Behind a feature gate until Kubernetes 1.21 (TTLAfterFinished): such a server drops it.
+            job.Spec!.Remove("ttlSecondsAfterFinished");
+        }
+
+        var kept = await api.CreateAsync(ReadKinds.Jobs, _ns, job, Deadline);
+        Assert.True(JsonSubset.Covers(kept, job, ReadKinds.Jobs.Json), $"sent {job.Spec!.ToJsonString()}, kept {kept.Spec!.ToJsonString()}");
+        Assert.Contains((await api.ListAsync(ReadKinds.Jobs, _ns, ReadJob.Label, Deadline)).Items, j => j.Metadata.Name == job.Metadata.Name);
+        // And no more than that.
+        Assert.Equal(403, (int)(await Assert.ThrowsAsync<KubeApiException>(() => api.DeleteAsync(ReadKinds.Jobs, _ns, job.Metadata.Name!, null, now: false, Deadline))).StatusCode);
+        await _api.DeleteAsync(ReadKinds.Jobs, _ns, job.Metadata.Name!, null, now: true, Deadline);
     }
 
     private async Task PrepareAsync()
