@@ -141,7 +141,7 @@ public class NeutralPriorTests
         foreach (var patience in new[] { 100.0, 1000, 10000 })
         {
             var optimum = traces.Sum(t => Math.Min((t.Arrivals[^1] - t.Arrivals[0]) / (t.Arrivals.Length - 1), patience) * (t.Arrivals.Length - 1));
-            Assert.InRange(Cost(traces, ForecastPrior.ReadNeutral(), patience) / optimum, 0.98, 1.05);
+            Assert.InRange(Cost(traces, ForecastPrior.ReadNeutral(), patience) / optimum, 0.98, 1.02);
         }
     }
 
