@@ -86,6 +86,37 @@ internal sealed class FleetMemory
         }
     }
 
+    /// <summary>How many numbers tell when sessions began.</summary>
+    public const int TimeNumbers = Quarters + 5;
+
+    /// <summary>Writes when sessions began.</summary>
+    public void WriteTimes(Span<double> target)
+    {
+        for (var i = 0; i < Quarters; i++)
+        {
+            target[i] = quarters[i];
+        }
+
+        ReadOnlySpan<double> rest = [lastQuarter, firstQuarter, recent, recentAt, sessions];
+        rest.CopyTo(target[Quarters..]);
+    }
+
+    /// <summary>Reads what <see cref="WriteTimes"/> wrote.</summary>
+    public void ReadTimes(ReadOnlySpan<double> source)
+    {
+        for (var i = 0; i < Quarters; i++)
+        {
+            quarters[i] = (float)source[i];
+        }
+
+        (lastQuarter, firstQuarter) = ((long)source[Quarters], (long)source[Quarters + 1]);
+        (recent, recentAt, sessions) = (source[Quarters + 2], source[Quarters + 3], source[Quarters + 4]);
+        if (lastQuarter != long.MinValue)
+        {
+            Look();
+        }
+    }
+
     /// <summary>Takes the beginning of a session of any service.</summary>
     public void Session(double at)
     {
@@ -107,9 +138,14 @@ internal sealed class FleetMemory
             Look();
         }
 
-        quarters[quarter % Quarters]++;
-        recent = recent * Math.Exp(-(at - recentAt) / 1800) + 1;
-        recentAt = at;
+        if (quarter > lastQuarter - Quarters)
+        {
+            quarters[quarter % Quarters]++;
+        }
+
+        // One that is told late counts as if it were now.
+        recent = recent * Math.Exp(-Math.Max(0, at - recentAt) / 1800) + 1;
+        recentAt = Math.Max(recentAt, at);
         sessions++;
     }
 

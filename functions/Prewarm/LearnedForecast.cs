@@ -28,6 +28,12 @@ internal sealed class LearnedForecast
         whole = new float[services * GapFeatures.PerGap];
     }
 
+    /// <summary>What it has learned so far: its own, so only to be written down.</summary>
+    public ForecastPrior Prior => new(fleet, networks) { YoungRate = youngRate };
+
+    /// <summary>Gaps that it has learned from; what goes on with a prior that learned before goes on from there.</summary>
+    public int Learnt { get => learnt; init => learnt = value; }
+
     /// <summary>Takes a call of a service that is forecast elsewhere: it tells how busy the fleet is, and nothing else.</summary>
     /// <param name="gap">Seconds since its last one; infinity for its first.</param>
     public void Hear(double gap, double at)

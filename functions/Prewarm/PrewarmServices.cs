@@ -29,6 +29,8 @@ internal static class PrewarmServices
             new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout.InfiniteTimeSpan },
             configuration["Gateway:Address"] is { Length: > 0 } gateway ? new Uri(gateway) : null));
         services.AddSingleton<MemoryStore>();
+        services.AddSingleton(_ => new FleetForecast(new(0, ForecastPrior.ReadNeutral())));
+        services.AddSingleton<FleetStore>();
         services.AddSingleton<HoldActor>();
         services.AddSingleton<CacheActor>();
         services.AddSingleton<PrewarmTick>();

@@ -38,7 +38,16 @@ internal sealed class ServiceMemory
     public readonly float[] Means = new float[4];
 
     /// <summary>What each policy would have cost, for <see cref="PolicyGuard"/>.</summary>
-    public readonly float[] Losses = new float[PolicyGuard.Experts];
+    public readonly float[] Losses = new float[PolicyGuard.WithOwn];
+
+    /// <summary>What the policies that were played have cost, in cold starts and faded as <see cref="Losses"/>; the patience that all of these were measured with.</summary>
+    public readonly float[] Guarded = new float[2];
+
+    /// <summary>Measured seconds: of the last loads of the cache, then of the last starts of a pod from it; 0: none yet. What is prepared has to be so much earlier.</summary>
+    public readonly float[] Leads = new float[2 * LeadsKept];
+
+    /// <summary>Loads and starts that are remembered of each kind; the 95th percentile of so few is the largest.</summary>
+    public const int LeadsKept = 4;
     public double First = double.NaN;
     public double Last = double.NaN;
     public double SessionStart;
@@ -145,6 +154,26 @@ internal sealed class ServiceMemory
             var eight = Quarters[row + i / 6] >> (i % 6 * 8) & 0xff;
             into[i] = ((eight * 0x0101010101010101 & 0x8040201008040201) + 0x7f7f7f7f7f7f7f7f) >> 7 & 0x0101010101010101;
         }
+    }
+
+    /// <summary>Remembers how long a load took (or, with <paramref name="pod"/>, a pod's start); the oldest is forgotten.</summary>
+    public void Took(bool pod, double seconds)
+    {
+        var kind = Leads.AsSpan(pod ? LeadsKept : 0, LeadsKept);
+        kind[1..].CopyTo(kind);
+        kind[^1] = (float)Math.Clamp(seconds, 0, 86400);
+    }
+
+    /// <summary>The longest of the last loads (or, with <paramref name="pod"/>, starts of a pod), seconds; 0: none was measured.</summary>
+    public double Lead(bool pod)
+    {
+        var most = 0f;
+        foreach (var seconds in Leads.AsSpan(pod ? LeadsKept : 0, LeadsKept))
+        {
+            most = Math.Max(most, seconds);
+        }
+
+        return most;
     }
 
     private int Bit(long quarter)

@@ -5,12 +5,12 @@ namespace Prewarm.Functions.Prewarm;
 /// <summary>A service's memory as bytes: a mark, a version, then its numbers in order, little-endian. Another version is not read, but told.</summary>
 internal static class ServiceMemoryFormat
 {
-    public const byte Version = 4;
+    public const byte Version = 5;
 
     private const byte Mark = 0xA7;
 
     /// <summary>Bytes of one memory; at most 4096.</summary>
-    public static readonly int Size = Measure();
+    public static readonly int Size = Measure(new(), Floats(new()));
 
     /// <param name="target">At least <see cref="Size"/> bytes.</param>
     public static void Write(ServiceMemory memory, Span<byte> target)
@@ -62,13 +62,10 @@ internal static class ServiceMemoryFormat
     }
 
     private static float[][] Floats(ServiceMemory m) =>
-        [m.Ends, m.Watched, m.ClassEnds, m.ClassWatched, m.FastEnds, m.FastWatched, m.Long, m.Rates, m.Means, m.Losses];
+        [m.Ends, m.Watched, m.ClassEnds, m.ClassWatched, m.FastEnds, m.FastWatched, m.Long, m.Rates, m.Means, m.Losses, m.Guarded, m.Leads];
 
-    private static int Measure()
-    {
-        var memory = new ServiceMemory();
-        return 2 + Floats(memory).Sum(f => f.Length) * sizeof(float) + (memory.Minutes.Length + memory.Quarters.Length) * sizeof(ulong) + 5 * sizeof(double) + 4 * sizeof(int);
-    }
+    private static int Measure(ServiceMemory memory, float[][] floats) =>
+        2 + floats.Sum(f => f.Length) * sizeof(float) + (memory.Minutes.Length + memory.Quarters.Length) * sizeof(ulong) + 5 * sizeof(double) + 4 * sizeof(int);
 
     private static void Put(ReadOnlySpan<byte> bytes, Span<byte> target, ref int at)
     {

@@ -29,7 +29,7 @@ internal sealed class TrafficObservedFunction(EventDesk desk, ICatalog catalog, 
 
             foreach (var (id, report) in reports)
             {
-                if (seen.Add(id))
+                if (seen.Add(id, report.Minute.ToUnixTimeSeconds() / 60))
                 {
                     Take(report);
                 }

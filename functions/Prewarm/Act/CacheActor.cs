@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using Prewarm.Functions.Catalog;
@@ -10,8 +11,14 @@ namespace Prewarm.Functions.Prewarm;
 /// Lets a cache go and takes it back. The line is the one writer of Fluid's objects: it is asked by a mark on the CachedModel for no workers, and by <see cref="WakeLoads"/> for the DataLoad, as an upload's is made.
 /// The Dataset and its volume stay, so a model whose cache is away still answers, slowly.
 /// </summary>
-internal sealed class CacheActor(IKubeApi api, WakeLoads loads, ILogger<CacheActor> logger)
+internal sealed class CacheActor(IKubeApi api, WakeLoads loads, TimeProvider time, ILogger<CacheActor> logger)
 {
+    private readonly ConcurrentDictionary<ModelKey, DateTimeOffset> _loading = new();
+
+    /// <summary>Seconds that the load which has just ended took, from asking for it to its bytes being there, once; null: none has ended.</summary>
+    public double? Took(CachedModel model, DateTimeOffset now) =>
+        model.Status?.Locality?.Verdict is "Local" or "Spread" or "Remote" && _loading.TryRemove(model.Key(), out var since) ? Math.Max(0, (now - since).TotalSeconds) : null;
+
     /// <returns>Kept or Released.</returns>
     public async Task<string> ActAsync(CachedModel model, PrewarmPlan plan, string revision, CancellationToken cancellationToken)
     {
@@ -28,6 +35,7 @@ internal sealed class CacheActor(IKubeApi api, WakeLoads loads, ILogger<CacheAct
             }
 
             await MarkAsync(key, "released", cancellationToken);
+            _loading.TryRemove(key, out _);
             Log.Cache(logger, key, "released", plan.Why);
             return "Released";
         }
@@ -35,6 +43,7 @@ internal sealed class CacheActor(IKubeApi api, WakeLoads loads, ILogger<CacheAct
         if (plan.Cache && released)
         {
             await MarkAsync(key, null, cancellationToken);
+            _loading[key] = time.GetUtcNow();
             Log.Cache(logger, key, "taken back", plan.Why);
             return "Kept";
         }
@@ -42,6 +51,7 @@ internal sealed class CacheActor(IKubeApi api, WakeLoads loads, ILogger<CacheAct
         var prepared = plan.Pods > 0 || model.Spec!.Prewarm.Cache == "Release";
         if (plan.Cache && prepared && model.Status?.Locality?.Verdict is "Cold" or "Partial")
         {
+            _loading.TryAdd(key, time.GetUtcNow());
             await loads.LoadAsync(key, null, cancellationToken);
         }
 

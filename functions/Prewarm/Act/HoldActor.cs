@@ -12,7 +12,7 @@ namespace Prewarm.Functions.Prewarm;
 /// </summary>
 internal sealed class HoldActor(IKubeApi api, FrontDoor door, PrewarmOptions options, TimeProvider time, ILogger<HoldActor> logger)
 {
-    private sealed record Watched(DateTimeOffset Since, DateTimeOffset? Ready, DateTimeOffset? Ended);
+    private sealed record Watched(DateTimeOffset Since, DateTimeOffset? Ready, DateTimeOffset? Ended, bool Measured = false);
 
     private readonly ConcurrentDictionary<ModelKey, Watched> _watched = new();
 
@@ -35,7 +35,8 @@ internal sealed class HoldActor(IKubeApi api, FrontDoor door, PrewarmOptions opt
             // 1
             var from = hold is not null && hold.Pods >= pods && hold.Until > now ? hold.Until : now;
             var today = TimeSpan.Zero <= until - from ? Math.Max(0, (until - from).TotalSeconds) * pods : 0;
-            status = status.Day == PrewarmTick.Day(now) ? status : status with { Day = PrewarmTick.Day(now), PodSeconds = 0 };
+            // A clock that jumps back over midnight does not begin the day before anew.
+            status = string.CompareOrdinal(status.Day, PrewarmTick.Day(now)) >= 0 ? status : status with { Day = PrewarmTick.Day(now), PodSeconds = 0 };
             var left = Math.Min(Left(model.Spec!.Prewarm.Budget.PodHours, status.PodSeconds),
                 Left(options.NamespacePodHours.TryGetValue(key.Namespace, out var hours) ? hours : null, status.PodSeconds + others));
             if (today > left)
@@ -71,13 +72,15 @@ internal sealed class HoldActor(IKubeApi api, FrontDoor door, PrewarmOptions opt
 
         // 4
         var up = autoscaler?.Status?.ActualScale is > 0;
+        // A load that is late or has failed leaves the pod reading from remote: who calls then waits, as for a cold start.
+        var warm = up && model.Status?.Locality?.Verdict is not ("Cold" or "Partial");
         if (!up)
         {
             Log.Knocked(logger, key, await door.KnockAsync(model, time, cancellationToken));
         }
 
         var watched = _watched.GetOrAdd(key, _ => new(hold!.Since, null, null));
-        _watched[key] = watched with { Ready = watched.Ready ?? (up ? now : null), Ended = null };
+        _watched[key] = watched with { Ready = watched.Ready ?? (warm ? now : null), Ended = null };
         return status with { Pods = hold!.Pods, Until = Whole(hold.Until) };
     }
 
@@ -108,9 +111,26 @@ internal sealed class HoldActor(IKubeApi api, FrontDoor door, PrewarmOptions opt
         return status with { Hits = status.Hits + (result == "hit" ? 1 : 0), Late = status.Late + (result == "late" ? 1 : 0), Wasted = status.Wasted + (result == "wasted" ? 1 : 0) };
     }
 
+    /// <summary>Seconds that the pods held now took to be there, once; null: nothing new, or they were there before.</summary>
+    public double? Took(ModelKey key)
+    {
+        if (!_watched.TryGetValue(key, out var watched) || watched.Ready is not { } ready || watched.Measured)
+        {
+            return null;
+        }
+
+        _watched[key] = watched with { Measured = true };
+        return (ready - watched.Since).TotalSeconds is > 1 and var seconds ? seconds : null;
+    }
+
     /// <summary>5: takes back what has run out, and what belongs to a model that is paused or gone.</summary>
     public async Task ReapAsync(string? ns, CatalogSnapshot models, DateTimeOffset now, CancellationToken cancellationToken)
     {
+        foreach (var gone in _watched.Keys.Where(k => !models.ByKey.ContainsKey(k)))
+        {
+            _watched.TryRemove(gone, out _);
+        }
+
         foreach (var kind in (ResourceType<Scaled>[])[PrewarmKinds.Revisions, PrewarmKinds.Autoscalers])
         {
             foreach (var held in (await api.ListAsync(kind, ns, PrewarmHold.Label + "=true", cancellationToken)).Items)

@@ -26,30 +26,44 @@ internal sealed class MemoryStore(IKubeApi api, PrewarmOptions options, TimeProv
     /// <summary>Null: nothing is known.</summary>
     public ServiceMemory? Of(ModelKey model) => _memories.GetValueOrDefault(Key(model));
 
-    /// <summary>Learns from minutes that are old enough for late and reordered reports to have come; each once, also after a restart, because what lies before the last one learned is left out.</summary>
-    public void Fold(ModelKey model, IReadOnlyList<ArrivalMinute> minutes, DateTimeOffset settled)
+    /// <summary>Calls in minutes that are old enough for late and reordered reports to have come, and that were not learned from: each once, also after a restart, because what lies before the last one learned is left out.</summary>
+    public IEnumerable<double> New(ModelKey model, IReadOnlyList<ArrivalMinute> minutes, DateTimeOffset settled)
     {
-        var key = Key(model);
-        foreach (var minute in minutes.Where(m => (m.At + 1) * 60 <= settled.ToUnixTimeSeconds()))
+        var last = Of(model) is { Seen: > 0 } memory ? memory.Last : double.NegativeInfinity;
+        foreach (var minute in minutes)
         {
-            if (!_memories.TryGetValue(key, out var memory))
-            {
-                _memories[key] = memory = new();
-            }
-
-            if (memory.Seen > 0 && minute.FirstAt <= memory.Last)
+            if ((minute.At + 1) * 60 > settled.ToUnixTimeSeconds() || minute.FirstAt <= last)
             {
                 continue;
             }
 
-            memory.Add(minute.FirstAt);
+            yield return minute.FirstAt;
             if (minute.LastAt > minute.FirstAt)
             {
-                memory.Add(minute.LastAt);
+                yield return minute.LastAt;
             }
-
-            _dirty.Add(Shard(key));
         }
+    }
+
+    /// <summary>The model's memory, to be changed: it is saved.</summary>
+    public ServiceMemory Change(ModelKey model)
+    {
+        var key = Key(model);
+        if (!_memories.TryGetValue(key, out var memory))
+        {
+            _memories[key] = memory = new();
+        }
+
+        _dirty.Add(Shard(key));
+        return memory;
+    }
+
+    /// <summary>Takes a memory that was learned elsewhere; what is known of more calls stays.</summary>
+    public void Join(ModelKey model, ServiceMemory other)
+    {
+        var key = Key(model);
+        _memories[key] = _memories.TryGetValue(key, out var there) ? ServiceMemory.Join(there, other) : other;
+        _dirty.Add(Shard(key));
     }
 
     /// <summary>Reads what the last process left; once.</summary>

@@ -15,12 +15,37 @@ internal static class PrewarmMetrics
 
     private static readonly Gauge s_spent = Metrics.CreateGauge("prewarm_budget_spent_pod_seconds", "Pod-seconds held or reserved since midnight UTC.", "model");
 
+    private static readonly Gauge s_regret = Metrics.CreateGauge(
+        "prewarm_regret_cold_starts", "Cold starts more than the best fixed keep-alive in hindsight would have had, over the last few hundred gaps; idle time counts at the model's patience.", "model");
+
+    private static readonly Gauge s_policy = Metrics.CreateGauge("prewarm_policy", "1 for the policy whose windows a model follows.", "model", "policy");
+
     public static void Came(string result) => s_predictions.WithLabels(result).Inc();
 
-    public static void Observe(ModelKey model, PrewarmStatus status, double seconds)
+    public static void Observe(ModelKey model, PrewarmStatus before, PrewarmStatus status, double seconds)
     {
+        if (before.Policy is { } old && old != status.Policy)
+        {
+            s_policy.RemoveLabelled(model.ToString(), old);
+        }
+
+        if (status.Policy is { } policy)
+        {
+            s_policy.WithLabels(model.ToString(), policy).Set(1);
+            s_regret.WithLabels(model.ToString()).Set(status.Regret ?? 0);
+        }
+
         s_held.WithLabels(model.ToString()).Set(status.Pods);
         s_spent.WithLabels(model.ToString()).Set(status.PodSeconds);
         s_idle.WithLabels(model.ToString(), "pod").Inc(seconds * status.Pods);
+    }
+
+    /// <summary>A model that is no more has no figures.</summary>
+    public static void Forget(ModelKey model, PrewarmStatus last)
+    {
+        s_held.RemoveLabelled(model.ToString());
+        s_spent.RemoveLabelled(model.ToString());
+        s_regret.RemoveLabelled(model.ToString());
+        s_policy.RemoveLabelled(model.ToString(), last.Policy ?? "");
     }
 }

@@ -18,10 +18,12 @@ internal sealed record PrewarmPlan(int Pods, DateTimeOffset? Until, bool Cache, 
 /// </summary>
 internal static class PrewarmPlanner
 {
-    /// <param name="memory">What was learned of the model's calls; null: nothing.</param>
+    /// <param name="expected">Windows after the last call in which one is likely enough; none where nothing was learned.</param>
     /// <param name="last">Unix seconds of the last call; NaN: none is known.</param>
     /// <param name="learned">Pods for a session that the forecast expects.</param>
-    public static PrewarmPlan Plan(PrewarmSpec spec, ServiceMemory? memory, double last, int learned, DateTimeOffset now)
+    /// <param name="loads">Measured seconds that the cache takes to load, at the 95th percentile; 0: not known. Where it is more than what the spec says the cache comes so much earlier.</param>
+    /// <param name="starts">The same of a pod.</param>
+    public static PrewarmPlan Plan(PrewarmSpec spec, ReadOnlySpan<ReadyWindow> expected, double last, int learned, DateTimeOffset now, double loads = 0, double starts = 0)
     {
         // 1
         if (spec.Paused)
@@ -31,7 +33,8 @@ internal static class PrewarmPlanner
 
         // 2
         var (pods, until, why, faults) = (0, (DateTimeOffset?)null, "", "");
-        var (lead, cacheLead) = (TimeSpan.FromSeconds(spec.PodLeadSeconds), TimeSpan.FromSeconds(spec.PodLeadSeconds + spec.CacheLeadSeconds));
+        var lead = TimeSpan.FromSeconds(Math.Max(spec.PodLeadSeconds, starts));
+        var cacheLead = lead + TimeSpan.FromSeconds(Math.Max(spec.CacheLeadSeconds, loads));
         var cache = false;
         foreach (var window in spec.Windows)
         {
@@ -55,14 +58,16 @@ internal static class PrewarmPlanner
         }
 
         // 3
-        if (spec.Patience > 0 && memory is { Seen: > 1 } && !double.IsNaN(last) && Forecast(memory, spec.Patience, now.ToUnixTimeMilliseconds() / 1000.0 - last, spec.PodLeadSeconds) is { } seconds)
+        var idle = Math.Max(0, (now.ToUnixTimeMilliseconds() / 1000.0) - last);
+        if (Open(expected, idle, lead.TotalSeconds) is { } seconds)
         {
             var end = DateTimeOffset.FromUnixTimeMilliseconds((long)((last + seconds) * 1000));
             (pods, until, why) = (Math.Max(pods, learned), until > end ? until : end, why.Length > 0 ? why : $"a call is likely enough until {end:u}");
         }
 
+        cache |= Open(expected, idle, cacheLead.TotalSeconds) is not null;
+
         // 4
-        var idle = now.ToUnixTimeMilliseconds() / 1000.0 - last;
         cache |= pods > 0 || spec.Cache != "Release" || idle < spec.CacheIdleMinutes * 60;
         return new(pods, until, cache, faults.Length > 0 ? faults : why.Length > 0 ? why : cache ? "no window, and no call is likely enough to pay for a pod" : "no window and no call for long: the cache is let go");
     }
@@ -74,19 +79,10 @@ internal static class PrewarmPlanner
         return open > ahead || ahead is null ? open : ahead;
     }
 
-    /// <summary>Seconds after the last call at which the window ends that the forecast keeps open now; null: none.</summary>
-    private static double? Forecast(ServiceMemory memory, double patience, double elapsed, double lead)
+    /// <summary>Seconds after the last call at which the window ends that is open now or opens within <paramref name="lead"/>; null: none.</summary>
+    private static double? Open(ReadOnlySpan<ReadyWindow> windows, double elapsed, double lead)
     {
-        Span<float> rates = stackalloc float[SlotGrid.Count];
-        for (var k = 0; k < rates.Length; k++)
-        {
-            // The service's own law, held back by half an end in a day that nobody watched.
-            rates[k] = MathF.Log((memory.Ends[k] + 1e-6f) / (memory.Watched[k] + 43_200f * SlotGrid.Widths[k] / SlotGrid.Edges[SlotGrid.Count]));
-        }
-
-        Span<ReadyWindow> windows = stackalloc ReadyWindow[SlotGrid.Count];
-        var count = WindowRule.Plan(rates, patience, windows);
-        foreach (var window in windows[..count])
+        foreach (var window in windows)
         {
             if (window.Start - lead <= elapsed && elapsed < window.End)
             {

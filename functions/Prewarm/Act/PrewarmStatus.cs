@@ -25,6 +25,15 @@ internal sealed record PrewarmStatus
     public long Hits { get; init; }
     public long Late { get; init; }
     public long Wasted { get; init; }
+
+    /// <summary>Whose windows are followed: learned, own, hybrid, off or fixed-SECONDS; null: none, because there is no patience or nothing was learned.</summary>
+    public string? Policy { get; init; }
+
+    /// <summary>Cold starts more than the best fixed keep-alive in hindsight would have had, idle time counted at the model's patience, over the last few hundred gaps.</summary>
+    public double? Regret { get; init; }
+
+    /// <summary>What an idle second costs against its usual price, because of the budgets; null: the usual.</summary>
+    public double? Price { get; init; }
 }
 
 /// <summary>A CachedModel's <c>status.prewarm</c>.</summary>

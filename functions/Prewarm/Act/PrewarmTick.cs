@@ -13,9 +13,13 @@ namespace Prewarm.Functions.Prewarm;
 /// 1. what was learned is read, and what has come since is folded in; 2. each model: cache first, then pods, within its budget; 3. holds that have run out are taken back, whoever made them; 4. what was learned is saved.
 /// </summary>
 internal sealed class PrewarmTick(
-    IKubeApi api, ICatalog catalog, IOptions<CatalogOptions> scope, IArrivals arrivals, MemoryStore memories, HoldActor holds, CacheActor caches, PrewarmOptions options, TimeProvider time, ILogger<PrewarmTick> logger) : IDisposable
+    IKubeApi api, ICatalog catalog, IOptions<CatalogOptions> scope, IArrivals arrivals, MemoryStore memories, FleetForecast forecast, FleetStore fleet, HoldActor holds, CacheActor caches, PrewarmOptions options, TimeProvider time, ILogger<PrewarmTick> logger) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1, 1);
+    /// <summary>What only people read is written so often at most.</summary>
+    private static readonly TimeSpan TellPace = TimeSpan.FromMinutes(1);
+
+    private readonly Dictionary<ModelKey, (PrewarmStatus Status, DateTimeOffset At)> _written = [];
     private Dictionary<ModelKey, PrewarmStatus>? _told;
     private long? _before;
 
@@ -45,6 +49,7 @@ internal sealed class PrewarmTick(
     {
         // 1
         await memories.LoadAsync(cancellationToken);
+        await fleet.LoadAsync(cancellationToken);
         var now = time.GetUtcNow();
         var seconds = _before is { } before ? time.GetElapsedTime(before).TotalSeconds : 0;
         _before = time.GetTimestamp();
@@ -52,8 +57,12 @@ internal sealed class PrewarmTick(
         var models = catalog.Current;
         foreach (var gone in _told.Keys.Where(k => !models.ByKey.ContainsKey(k)).ToList())
         {
+            PrewarmMetrics.Forget(gone, _told[gone]);
             _told.Remove(gone);
+            _written.Remove(gone);
         }
+
+        Learn(models, now);
 
         // 2
         foreach (var model in models.Models)
@@ -76,23 +85,43 @@ internal sealed class PrewarmTick(
 
         // 4
         await memories.SaveAsync(now: false, cancellationToken);
+        await fleet.SaveAsync(now: false, cancellationToken);
+    }
+
+    /// <summary>All models' calls in order of time: what one teaches, the next one's forecast has.</summary>
+    private void Learn(CatalogSnapshot models, DateTimeOffset now)
+    {
+        foreach (var (at, model) in models.Models.SelectMany(m => memories.New(m.Key(), arrivals.Recent(m.Key()), now - options.Settle).Select(at => (At: at, Model: m))).OrderBy(c => c.At).ToList())
+        {
+            forecast.Arrive(MemoryStore.Key(model.Key()), memories.Change(model.Key()), model.Spec?.Prewarm.Patience ?? 0, at);
+        }
+
+        forecast.Keep(models.Models.Select(m => MemoryStore.Key(m.Key())).ToHashSet(StringComparer.Ordinal));
+    }
+
+    /// <summary>What the model is to have now, and by whose windows.</summary>
+    private (PrewarmPlan Plan, string? Policy) Plan(CachedModel model, ServiceMemory? memory, IReadOnlyList<ArrivalMinute> recent, double price, DateTimeOffset now)
+    {
+        var spec = model.Spec!.Prewarm;
+        Span<ReadyWindow> windows = stackalloc ReadyWindow[GapPolicy.MostWindows];
+        var (count, policy) = spec.Patience > 0 && memory is { Seen: > 0 } ? forecast.Plan(MemoryStore.Key(model.Key()), memory, spec.Patience, price, windows) : (0, null);
+        var last = recent.Count > 0 ? recent[^1].LastAt : memory?.Last ?? double.NaN;
+        return (PrewarmPlanner.Plan(spec, windows[..count], last, Pods(model, recent), now, memory?.Lead(pod: false) ?? 0, memory?.Lead(pod: true) ?? 0), policy);
     }
 
     private async Task ModelAsync(CachedModel model, DateTimeOffset now, double seconds, CancellationToken cancellationToken)
     {
         var key = model.Key();
         var recent = arrivals.Recent(key);
-        memories.Fold(key, recent, now - options.Settle);
         var memory = memories.Of(key);
-        var last = recent.Count > 0 ? recent[^1].LastAt : memory?.Last ?? double.NaN;
         var serving = model.Status?.Versions?.FindLast(v => v.State == "Serving");
         if (model.Spec is not { } spec || model.Metadata.DeletionTimestamp is not null || serving?.Revision is not { } revision || model.Status?.Url is null)
         {
             return;
         }
 
-        var plan = PrewarmPlanner.Plan(spec.Prewarm, memory, last, Pods(model, recent), now);
         var told = _told!.GetValueOrDefault(key) ?? new();
+        var (plan, policy) = Plan(model, memory, recent, 1, now);
         var status = told;
         // Cache before pods: what a pod reads first is there.
         var cache = await caches.ActAsync(model, plan, revision, cancellationToken);
@@ -100,7 +129,7 @@ internal sealed class PrewarmTick(
         {
             // What this day has cost may have been written by another process.
             status = await FreshAsync(key, cancellationToken) ?? told;
-            var spent = _told!.Where(t => t.Key.Namespace == key.Namespace && t.Key != key && t.Value.Day == Day(now)).Sum(t => t.Value.PodSeconds);
+            var spent = Others(key, now);
             status = await holds.HoldAsync(model, revision, plan, status, spent, s => TellAsync(key, s, cancellationToken), now, cancellationToken);
         }
         else if (told.Pods > 0)
@@ -109,13 +138,40 @@ internal sealed class PrewarmTick(
         }
 
         status = holds.Judge(key, status with { Cache = cache, Why = status.Why.StartsWith("budget", StringComparison.Ordinal) && plan.Pods > 0 ? status.Why : plan.Why }, recent, now);
-        PrewarmMetrics.Observe(key, status, seconds);
+        Measure(model, now);
+        status = status with { Policy = policy, Regret = policy is null ? null : Math.Round(FleetForecast.Regret(memory!, spec.Prewarm.Patience), 1) };
+        PrewarmMetrics.Observe(key, told, status, seconds);
         // A model that nobody has anything prepared for needs no status.
-        if (status != told && (told != new PrewarmStatus() || status.Pods > 0 || status.Cache != "Kept" || spec.Prewarm.Windows.Count > 0 || spec.Prewarm.Patience > 0 || spec.Prewarm.Paused))
+        if (status != told && Due(key, status, now) && (told != new PrewarmStatus() || status.Pods > 0 || status.Cache != "Kept" || spec.Prewarm.Windows.Count > 0 || spec.Prewarm.Patience > 0 || spec.Prewarm.Paused))
         {
             await TellAsync(key, status, cancellationToken);
         }
     }
+
+    /// <summary>How long loads and starts take tells how much earlier the next ones have to be.</summary>
+    private void Measure(CachedModel model, DateTimeOffset now)
+    {
+        if (caches.Took(model, now) is { } load)
+        {
+            memories.Change(model.Key()).Took(pod: false, load);
+        }
+
+        if (holds.Took(model.Key()) is { } start)
+        {
+            memories.Change(model.Key()).Took(pod: true, start);
+        }
+    }
+
+    /// <summary>What only people read waits, so that a model with calls costs a write a minute and not one a tick.</summary>
+    private bool Due(ModelKey key, PrewarmStatus status, DateTimeOffset now) =>
+        !_written.TryGetValue(key, out var written) || now - written.At >= TellPace || now < written.At || Bare(written.Status) != Bare(status)
+        || written.Status.Why.StartsWith("budget", StringComparison.Ordinal) != status.Why.StartsWith("budget", StringComparison.Ordinal);
+
+    private static PrewarmStatus Bare(PrewarmStatus status) => status with { Why = "", Until = null, Regret = null, Price = null };
+
+    /// <summary>Pod-seconds of this day of the namespace's other models.</summary>
+    private double Others(ModelKey key, DateTimeOffset now) =>
+        _told!.Where(t => t.Key.Namespace == key.Namespace && t.Key != key && string.CompareOrdinal(t.Value.Day, Day(now)) >= 0).Sum(t => t.Value.PodSeconds);
 
     internal static string Day(DateTimeOffset now) => now.UtcDateTime.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture);
 
@@ -159,5 +215,6 @@ internal sealed class PrewarmTick(
     {
         await api.ApplyPartAsync(PrewarmKinds.Models, key, new() { Prewarm = status }, null, PrewarmKinds.StatusManager, cancellationToken);
         _told![key] = status;
+        _written[key] = (status, time.GetUtcNow());
     }
 }

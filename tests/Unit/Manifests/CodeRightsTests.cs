@@ -98,16 +98,19 @@ public sealed class CodeRightsTests(AppliedCluster cluster) : IClassFixture<Appl
         var options = new PrewarmOptions { Follow = TimeSpan.Zero };
         var arrivals = new Arrivals();
         var memories = new MemoryStore(api, options, TimeProvider.System, NullLogger<MemoryStore>.Instance);
+        var forecast = new FleetForecast(new(0, ForecastPrior.ReadNeutral()));
+        var fleet = new FleetStore(api, forecast, new(10), options, TimeProvider.System, NullLogger<FleetStore>.Instance);
         using var nowhere = new HttpClient();
-        using var tick = new PrewarmTick(api, new CatalogFake(held, idle), Options.Create(new CatalogOptions { Namespaces = [RightsTable.Models] }), arrivals, memories,
+        using var tick = new PrewarmTick(api, new CatalogFake(held, idle), Options.Create(new CatalogOptions { Namespaces = [RightsTable.Models] }), arrivals, memories, forecast, fleet,
             new(api, new(nowhere, null), options, TimeProvider.System, NullLogger<HoldActor>.Instance),
-            new(api, new(api, TimeProvider.System, NullLogger<WakeLoads>.Instance), NullLogger<CacheActor>.Instance), options, TimeProvider.System, NullLogger<PrewarmTick>.Instance);
+            new(api, new(api, TimeProvider.System, NullLogger<WakeLoads>.Instance), TimeProvider.System, NullLogger<CacheActor>.Instance), options, TimeProvider.System, NullLogger<PrewarmTick>.Instance);
         // What has come is written twice: the second time what is there is replaced.
         foreach (var ago in (int[])[20, 10])
         {
             arrivals.Add(held.Key(), new((TimeProvider.System.GetUtcNow().ToUnixTimeSeconds() / 60) - ago, 1, 0, 0, 1, 1));
             await tick.RunAsync(cluster.Deadline);
             await memories.SaveAsync(now: true, cluster.Deadline);
+            await fleet.SaveAsync(now: true, cluster.Deadline);
         }
 
         Assert.Equal([], record.Refused);

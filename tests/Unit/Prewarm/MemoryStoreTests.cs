@@ -23,7 +23,7 @@ public sealed class MemoryStoreTests : IAsyncDisposable
         var store = New();
         for (var i = 0; i < 2000; i++)
         {
-            store.Fold(new("team", $"model-{i}"), [Minute(0), Minute(30)], s_now);
+            Fold(store, new("team", $"model-{i}"), [Minute(0), Minute(30)], s_now);
         }
 
         await store.SaveAsync(now: false, _world.Deadline);
@@ -32,7 +32,7 @@ public sealed class MemoryStoreTests : IAsyncDisposable
         Assert.All(await MapsAsync(), m => Assert.InRange(m.BinaryData!.Sum(d => d.Value.Length), 1, 500_000));
 
         // Within the minute: nothing is written; after it: one shard.
-        store.Fold(new("team", "model-7"), [Minute(60)], s_now);
+        Fold(store, new("team", "model-7"), [Minute(60)], s_now);
         await store.SaveAsync(now: false, _world.Deadline);
         Assert.All(await MapsAsync(), m => Assert.Equal(maps[m.Metadata.Name!], m.Metadata.ResourceVersion));
         _time.Advance(MemoryStore.Pace);
@@ -54,8 +54,8 @@ public sealed class MemoryStoreTests : IAsyncDisposable
         {
             for (var i = 0; i < 40; i++)
             {
-                a.Fold(new("a", $"m{i}"), [Minute(round * 10)], s_now);
-                b.Fold(new("b", $"m{i}"), [Minute(round * 10)], s_now);
+                Fold(a, new("a", $"m{i}"), [Minute(round * 10)], s_now);
+                Fold(b, new("b", $"m{i}"), [Minute(round * 10)], s_now);
             }
 
             await Task.WhenAll(a.SaveAsync(now: true, _world.Deadline), b.SaveAsync(now: true, _world.Deadline));
@@ -85,7 +85,7 @@ public sealed class MemoryStoreTests : IAsyncDisposable
         var store = New();
         await store.LoadAsync(_world.Deadline);
         Assert.Null(store.Of(key));
-        store.Fold(key, [Minute(0)], s_now);
+        Fold(store, key, [Minute(0)], s_now);
         await store.SaveAsync(now: true, _world.Deadline);
         var map = Assert.Single(await MapsAsync());
         Assert.Equal(Convert.ToBase64String(newer), map.BinaryData!["aside." + MemoryStore.Key(key)]);
@@ -100,12 +100,20 @@ public sealed class MemoryStoreTests : IAsyncDisposable
     {
         var store = New();
         var key = new ModelKey("team", "bloom");
-        store.Fold(key, [Minute(0), Minute(20)], s_now);
-        store.Fold(key, [Minute(0), Minute(20), Minute(40)], s_now);
+        Fold(store, key, [Minute(0), Minute(20)], s_now);
+        Fold(store, key, [Minute(0), Minute(20), Minute(40)], s_now);
         // Not settled yet.
-        store.Fold(key, [Minute(99)], s_now - TimeSpan.FromMinutes(3));
+        Fold(store, key, [Minute(99)], s_now - TimeSpan.FromMinutes(3));
         Assert.Equal(3, store.Of(key)!.Seen);
         Assert.Equal(1200, store.Of(key)!.Gap, 1f);
+    }
+
+    private static void Fold(MemoryStore store, ModelKey model, IReadOnlyList<ArrivalMinute> minutes, DateTimeOffset settled)
+    {
+        foreach (var at in store.New(model, minutes, settled))
+        {
+            store.Change(model).Add(at);
+        }
     }
 
     private static ArrivalMinute Minute(int minute) => new((s_now.ToUnixTimeSeconds() / 60) - 100 + minute, 1, 10, 10, 1, 0.1);

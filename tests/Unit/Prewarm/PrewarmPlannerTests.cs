@@ -14,7 +14,7 @@ public sealed class PrewarmPlannerTests
     public void Plan_WeekdaysInShanghai_CacheThenPodsThenNothing()
     {
         var spec = new PrewarmSpec { Windows = [new() { Cron = "50 8 * * 1-5", TimeZone = "Asia/Shanghai", Minutes = 30, Pods = 2 }], Cache = "Release", CacheIdleMinutes = 10 };
-        PrewarmPlan At(int minutes) => PrewarmPlanner.Plan(spec, null, double.NaN, 1, s_eight.AddMinutes(minutes));
+        PrewarmPlan At(int minutes) => PrewarmPlanner.Plan(spec, [], double.NaN, 1, s_eight.AddMinutes(minutes));
         // 08:43, 08:44:01 is six minutes ahead; 08:49, 08:50, 09:19, 09:20 in Shanghai.
         Assert.Equal((0, false), (At(43).Pods, At(43).Cache));
         Assert.Equal((0, true), (At(44).Pods, At(44).Cache));
@@ -29,7 +29,7 @@ public sealed class PrewarmPlannerTests
     public void Plan_Paused_IsNothing()
     {
         var spec = new PrewarmSpec { Paused = true, Windows = [new() { Cron = "* * * * *" }] };
-        Assert.Equal((0, "paused"), (PrewarmPlanner.Plan(spec, null, double.NaN, 1, s_eight).Pods, PrewarmPlanner.Plan(spec, null, double.NaN, 1, s_eight).Why));
+        Assert.Equal((0, "paused"), (PrewarmPlanner.Plan(spec, [], double.NaN, 1, s_eight).Pods, PrewarmPlanner.Plan(spec, [], double.NaN, 1, s_eight).Why));
     }
 
     [Theory]
@@ -39,24 +39,32 @@ public sealed class PrewarmPlannerTests
     [InlineData("* * * * *", "UTC", 1e300, "spec.prewarm.windows")]
     public void Plan_WindowThatCannotBe_IsSaid_AndTheOthersCount(string cron, string zone, double minutes, string said)
     {
-        var plan = PrewarmPlanner.Plan(new() { Windows = [new() { Cron = cron, TimeZone = zone, Minutes = minutes }, new() { Cron = "0 0 * * *" }] }, null, double.NaN, 1, s_eight);
+        var plan = PrewarmPlanner.Plan(new() { Windows = [new() { Cron = cron, TimeZone = zone, Minutes = minutes }, new() { Cron = "0 0 * * *" }] }, [], double.NaN, 1, s_eight);
         Assert.Equal(1, plan.Pods);
         Assert.Contains(said, plan.Why, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Plan_TimerLearned_PodIsThereBeforeItAndDownBetween()
+    [Theory]
+    [InlineData(3400, 0, false)]
+    [InlineData(3545, 1, true)]
+    [InlineData(3595, 1, true)]
+    [InlineData(3700, 0, true)]
+    [InlineData(4000, 0, false)]
+    // A clock that jumps back by half a minute.
+    [InlineData(-30, 0, true)]
+    public void Plan_WindowExpected_PodBeforeIt_CacheBeforeThePod(double after, int pods, bool cache)
     {
-        var memory = new ServiceMemory();
-        for (var i = 0; i < 40; i++)
-        {
-            memory.Add(1_700_000_000 + (i * 3600));
-        }
+        var plan = PrewarmPlanner.Plan(new() { Patience = 600, PodLeadSeconds = 60, CacheLeadSeconds = 100, Cache = "Release", CacheIdleMinutes = 1 }, [new(3600, 3660), new(3800, 3840)], 1_000_000, 3, DateTimeOffset.FromUnixTimeSeconds(1_000_000).AddSeconds(after));
+        Assert.Equal((pods * 3, cache), (plan.Pods, plan.Cache));
+    }
 
-        PrewarmPlan At(double after, double patience) => PrewarmPlanner.Plan(new() { Patience = patience, PodLeadSeconds = 60 }, memory, memory.Last, 3, DateTimeOffset.FromUnixTimeMilliseconds((long)((memory.Last + after) * 1000)));
-        Assert.Equal(3, At(3580, 600).Pods);
-        Assert.Equal(0, At(1800, 600).Pods);
-        Assert.Equal(0, At(3580, 0).Pods);
+    [Fact]
+    public void Plan_LoadsMeasured_CacheComesSoMuchEarlier()
+    {
+        PrewarmPlan At(double after, double loads, double starts) =>
+            PrewarmPlanner.Plan(new() { Patience = 600, PodLeadSeconds = 60, CacheLeadSeconds = 100, Cache = "Release", CacheIdleMinutes = 1 }, [new(3600, 3660)], 1_000_000, 1, DateTimeOffset.FromUnixTimeSeconds(1_000_000).AddSeconds(after), loads, starts);
+        Assert.Equal((false, true), (At(3000, 0, 0).Cache, At(3000, 600, 0).Cache));
+        Assert.Equal((0, 1), (At(3500, 0, 0).Pods, At(3500, 0, 110).Pods));
     }
 
     [Fact]

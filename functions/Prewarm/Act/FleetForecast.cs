@@ -1,0 +1,141 @@
+namespace Prewarm.Functions.Prewarm;
+
+/// <summary>
+/// The forecast that acts: 1. a gap that has ended tells the guard what each policy would have cost in it, and what was played did; 2. then it teaches the fleet's networks and laws, and the model's memory;
+/// 3. a plan is the windows of the policy that the guard chooses: the fleet's forecast, the model's own law, the hybrid histogram, a fixed keep-alive, or nothing.
+/// </summary>
+internal sealed class FleetForecast(LearnedForecast forecast)
+{
+    /// <summary>A patience that has changed by more makes the costs so far incomparable.</summary>
+    private const float SamePatience = 0.01f;
+
+    private readonly Dictionary<string, float[]> _numbers = new(StringComparer.Ordinal);
+    private readonly float[] _rates = new float[SlotGrid.Count];
+    private readonly ReadyWindow[] _learned = new ReadyWindow[GapPolicy.MostWindows];
+    private readonly ReadyWindow[] _own = new ReadyWindow[GapPolicy.MostWindows];
+    private readonly ReadyWindow[] _played = new ReadyWindow[GapPolicy.MostWindows];
+    private LearnedForecast _forecast = forecast;
+
+    /// <summary>Calls taken since the start: what is saved has changed.</summary>
+    public long Taken { get; private set; }
+
+    /// <summary>What the fleet has learned so far, to be saved.</summary>
+    public LearnedForecast Fleet => _forecast;
+
+    /// <summary>Goes on with what was saved, or with what a history taught.</summary>
+    public void Become(LearnedForecast other)
+    {
+        _forecast = other;
+        _numbers.Clear();
+    }
+
+    /// <summary>Forgets the numbers of models that are no more.</summary>
+    public void Keep(IReadOnlySet<string> models)
+    {
+        foreach (var gone in _numbers.Keys.Where(k => !models.Contains(k)).ToList())
+        {
+            _numbers.Remove(gone);
+        }
+    }
+
+    /// <summary>Takes a call, of all models in order of time.</summary>
+    /// <param name="key">The model.</param>
+    /// <param name="memory">Takes the call.</param>
+    /// <param name="patience">The model's; 0: nothing is prepared for it, so its policies have no cost.</param>
+    /// <param name="at">Unix seconds.</param>
+    public void Arrive(string key, ServiceMemory memory, double patience, double at)
+    {
+        if (!_numbers.TryGetValue(key, out var numbers))
+        {
+            _numbers[key] = numbers = new float[GapFeatures.PerGap];
+        }
+
+        // 1
+        if (memory.Seen > 0 && patience > 0)
+        {
+            Judge(memory, numbers, patience, Math.Max(0, at - memory.Last));
+        }
+
+        // 2
+        _forecast.Arrive(memory, numbers, Math.Max(at, memory.Seen > 0 ? memory.Last : at), _rates);
+        Taken++;
+    }
+
+    /// <summary>3: writes the windows of the gap that began with the memory's last call.</summary>
+    /// <param name="price">What an idle second costs against its usual price: what is left of a budget makes it dearer.</param>
+    /// <returns>How many windows, and whose.</returns>
+    public (int Count, string Policy) Plan(string key, ServiceMemory memory, double patience, double price, Span<ReadyWindow> windows)
+    {
+        var choice = Same(memory, patience) ? new PolicyGuard(patience, memory.Losses).Choose() : PolicyGuard.Forecast;
+        var numbers = _numbers.TryGetValue(key, out var known) ? known : new float[GapFeatures.PerGap];
+        return (Windows(choice, memory, numbers, patience / price, windows), Name(choice));
+    }
+
+    /// <summary>Cold starts more than the best fixed keep-alive (or none) would have cost in hindsight, over the last few hundred gaps; below 0: it cost less.</summary>
+    public static double Regret(ServiceMemory memory, double patience)
+    {
+        if (!Same(memory, patience))
+        {
+            return 0;
+        }
+
+        var best = float.MaxValue;
+        foreach (var keep in memory.Losses.AsSpan(PolicyGuard.Off, 1 + FixedKeepAlive.Settings.Length))
+        {
+            best = Math.Min(best, keep);
+        }
+
+        return memory.Guarded[0] - best;
+    }
+
+    /// <summary>As status.prewarm.policy has it.</summary>
+    public static string Name(int choice) => choice switch
+    {
+        PolicyGuard.Forecast => "learned",
+        PolicyGuard.Own => "own",
+        PolicyGuard.Hybrid => "hybrid",
+        PolicyGuard.Off => "off",
+        _ => FormattableString.Invariant($"fixed-{FixedKeepAlive.Settings[choice - PolicyGuard.Off - 1]}"),
+    };
+
+    private void Judge(ServiceMemory memory, float[] numbers, double patience, double gap)
+    {
+        if (!Same(memory, patience))
+        {
+            Array.Clear(memory.Losses);
+            memory.Guarded[0] = 0;
+            memory.Guarded[1] = (float)patience;
+        }
+
+        var guard = new PolicyGuard(patience, memory.Losses);
+        var choice = guard.Choose();
+        ReadyWindow[] histogram = [SlotHistogram.Window(memory)];
+        var learned = _learned.AsSpan(0, Windows(PolicyGuard.Forecast, memory, numbers, patience, _learned));
+        var own = _own.AsSpan(0, Windows(PolicyGuard.Own, memory, numbers, patience, _own));
+        var played = _played.AsSpan(0, Windows(choice, memory, numbers, patience, _played));
+        memory.Guarded[0] = (memory.Guarded[0] * PolicyGuard.Keep) + PolicyGuard.Cost(PolicyScore.Gap(played, gap), patience);
+        guard.Learn(learned, histogram, gap, own);
+    }
+
+    private int Windows(int choice, ServiceMemory memory, float[] numbers, double patience, Span<ReadyWindow> windows)
+    {
+        if (choice is PolicyGuard.Forecast or PolicyGuard.Own)
+        {
+            if (choice == PolicyGuard.Own)
+            {
+                OwnLaw.Write(memory, _rates);
+            }
+            else
+            {
+                _forecast.Forecast(memory, numbers, _rates);
+            }
+
+            return WindowRule.Plan(_rates, patience, windows);
+        }
+
+        Span<ReadyWindow> histogram = [SlotHistogram.Window(memory)];
+        return PolicyGuard.Windows(choice, histogram, windows);
+    }
+
+    private static bool Same(ServiceMemory memory, double patience) => Math.Abs((memory.Guarded[1] / patience) - 1) <= SamePatience;
+}

@@ -1,0 +1,126 @@
+using System.Runtime.InteropServices;
+using Microsoft.Extensions.Logging;
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
+
+namespace Prewarm.Functions.Prewarm;
+
+/// <summary>
+/// What all models together have taught, and which reports were counted, in the ConfigMap <c>prewarm-fleet</c> (about 130 KB): 1. written when it has changed, at most once in <see cref="Pace"/>; 2. of two writers the
+/// fleet that has learned from more gaps stays, and the reports of both; 3. what cannot be read, being corrupt or newer, is kept aside.
+/// </summary>
+internal sealed class FleetStore(IKubeApi api, FleetForecast forecast, SeenEvents seen, PrewarmOptions options, TimeProvider time, ILogger<FleetStore> logger)
+{
+    public const string Name = "prewarm-fleet";
+    public static readonly TimeSpan Pace = TimeSpan.FromMinutes(10);
+    private const string Fleet = "fleet";
+    private const string Reports = "reports";
+    private const string Aside = "aside.";
+    private const int MostReports = 8192;
+    private const int Tries = 8;
+
+    private DateTimeOffset? _saved;
+    private long _taken;
+    private bool _loaded;
+
+    /// <summary>Nothing had been saved: this is the first start.</summary>
+    public bool First { get; private set; }
+
+    /// <summary>Reads what the last process left; once.</summary>
+    public async Task LoadAsync(CancellationToken cancellationToken)
+    {
+        if (_loaded)
+        {
+            return;
+        }
+
+        var map = await api.GetAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, Name, cancellationToken);
+        if (Read(map) is { } fleet)
+        {
+            forecast.Become(fleet);
+        }
+
+        First = map is null;
+        seen.Restore(Seen(map));
+        _taken = forecast.Taken;
+        _saved = time.GetUtcNow();
+        _loaded = true;
+    }
+
+    public async Task SaveAsync(bool now, CancellationToken cancellationToken)
+    {
+        // 1
+        if (!_loaded || forecast.Taken == _taken || (!now && time.GetUtcNow() - _saved < Pace))
+        {
+            return;
+        }
+
+        var taken = forecast.Taken;
+        var settled = (time.GetUtcNow() - options.Settle).ToUnixTimeSeconds() / 60;
+        for (var attempt = 1; ; attempt++)
+        {
+            var map = await api.GetAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, Name, cancellationToken);
+            var data = new Dictionary<string, string>(map?.BinaryData ?? [], StringComparer.Ordinal);
+            var theirs = Read(map);
+            // 3
+            if (theirs is null && data.TryGetValue(Fleet, out var unreadable))
+            {
+                data[Aside + Fleet] = unreadable;
+            }
+
+            // 2
+            if (theirs is null || theirs.Learnt <= forecast.Fleet.Learnt)
+            {
+                data[Fleet] = Convert.ToBase64String(FleetStateFormat.Write(forecast.Fleet));
+            }
+
+            ulong[] ids = [.. Seen(map).Concat(seen.Until(settled, MostReports)).Distinct().TakeLast(MostReports)];
+            data[Reports] = Convert.ToBase64String(MemoryMarshal.AsBytes(ids.AsSpan()));
+            var next = new StateMap
+            {
+                ApiVersion = "v1",
+                Kind = "ConfigMap",
+                Metadata = new() { Name = Name, Namespace = options.StateNamespace, ResourceVersion = map?.Metadata.ResourceVersion, Labels = new() { [MemoryStore.Label] = Fleet, [Ownership.ManagedByLabel] = "prewarm" } },
+                BinaryData = data,
+            };
+            try
+            {
+                await (map is null
+                    ? api.CreateAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, next, cancellationToken)
+                    : api.ReplaceAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, Name, next, null, cancellationToken));
+                (_saved, _taken) = (time.GetUtcNow(), taken);
+                return;
+            }
+            catch (KubeApiException e) when (e.IsConflict && attempt < Tries)
+            {
+                // Another writer: read what it wrote and decide again.
+            }
+        }
+    }
+
+    private LearnedForecast? Read(StateMap? map)
+    {
+        if (map?.BinaryData?.GetValueOrDefault(Fleet) is not { } text)
+        {
+            return null;
+        }
+
+        var bytes = Bytes(text);
+        if (FleetStateFormat.TryRead(bytes) is { } fleet)
+        {
+            return fleet;
+        }
+
+        Log.MemoryUnreadable(logger, Fleet, Aside + Fleet);
+        return null;
+    }
+
+    private static ulong[] Seen(StateMap? map) => map?.BinaryData?.GetValueOrDefault(Reports) is { } text && Bytes(text) is { } bytes
+        ? [.. MemoryMarshal.Cast<byte, ulong>(bytes.AsSpan(0, bytes.Length / sizeof(ulong) * sizeof(ulong)))] : [];
+
+    private static byte[] Bytes(string text)
+    {
+        var bytes = new byte[(text.Length * 3 / 4) + 3];
+        return Convert.TryFromBase64String(text, bytes, out var length) ? bytes[..length] : [];
+    }
+}
