@@ -6,15 +6,19 @@ namespace Prewarm.Functions.Prewarm;
 /// </summary>
 /// <param name="budget">What a period may cost; 0 = nothing.</param>
 /// <param name="period">Seconds.</param>
-internal sealed class BudgetPrice(double budget, double period)
+/// <param name="before">The price to begin with, at least 1: what another process had come to.</param>
+internal sealed class BudgetPrice(double budget, double period, double before = 1)
 {
     // A twentieth of the budget spent ahead of the clock makes it e times as dear at once; a fifth, all period long, for good.
     private const double AtOnce = 20;
     private const double ForGood = 5;
     private long current = long.MinValue;
     private double pricedAt;
-    private double level;
+    private double level = Math.Log(Math.Max(1, before));
     private double ahead;
+
+    /// <summary>What a period may cost.</summary>
+    public double Budget => budget;
 
     /// <summary>Spent or reserved in this period.</summary>
     public double Spent { get; private set; }
@@ -30,6 +34,20 @@ internal sealed class BudgetPrice(double budget, double period)
     {
         Look(now);
         return asked / Price;
+    }
+
+    /// <summary>Takes what this period has cost so far, as it was counted elsewhere.</summary>
+    public void Observe(double spent, double now)
+    {
+        if (current == long.MinValue)
+        {
+            // What went before is in the price it began with.
+            (current, pricedAt) = ((long)Math.Floor(now / period), now);
+        }
+
+        Look(now);
+        Spent = spent;
+        ahead = budget > 0 ? spent / budget - (now - current * period) / period : 0;
     }
 
     /// <summary>Reserves as much of <paramref name="wanted"/> as is left.</summary>

@@ -16,6 +16,8 @@ internal sealed class PrewarmTick(
     IKubeApi api, ICatalog catalog, IOptions<CatalogOptions> scope, IArrivals arrivals, MemoryStore memories, FleetForecast forecast, FleetStore fleet, HoldActor holds, CacheActor caches, PrewarmOptions options, TimeProvider time, ILogger<PrewarmTick> logger) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1, 1);
+    private readonly BudgetPrices _prices = new(options);
+
     /// <summary>What only people read is written so often at most.</summary>
     private static readonly TimeSpan TellPace = TimeSpan.FromMinutes(1);
 
@@ -96,6 +98,7 @@ internal sealed class PrewarmTick(
             forecast.Arrive(MemoryStore.Key(model.Key()), memories.Change(model.Key()), model.Spec?.Prewarm.Patience ?? 0, at);
         }
 
+        _prices.Keep(models.Models.Select(m => m.Key()));
         forecast.Keep(models.Models.Select(m => MemoryStore.Key(m.Key())).ToHashSet(StringComparer.Ordinal));
     }
 
@@ -121,7 +124,9 @@ internal sealed class PrewarmTick(
         }
 
         var told = _told!.GetValueOrDefault(key) ?? new();
-        var (plan, policy) = Plan(model, memory, recent, 1, now);
+        var spent = Others(key, now);
+        var price = _prices.Of(key, spec.Prewarm.Budget, told, spent, now);
+        var (plan, policy) = Plan(model, memory, recent, price, now);
         var status = told;
         // Cache before pods: what a pod reads first is there.
         var cache = await caches.ActAsync(model, plan, revision, cancellationToken);
@@ -129,7 +134,6 @@ internal sealed class PrewarmTick(
         {
             // What this day has cost may have been written by another process.
             status = await FreshAsync(key, cancellationToken) ?? told;
-            var spent = Others(key, now);
             status = await holds.HoldAsync(model, revision, plan, status, spent, s => TellAsync(key, s, cancellationToken), now, cancellationToken);
         }
         else if (told.Pods > 0)
@@ -139,7 +143,7 @@ internal sealed class PrewarmTick(
 
         status = holds.Judge(key, status with { Cache = cache, Why = status.Why.StartsWith("budget", StringComparison.Ordinal) && plan.Pods > 0 ? status.Why : plan.Why }, recent, now);
         Measure(model, now);
-        status = status with { Policy = policy, Regret = policy is null ? null : Math.Round(FleetForecast.Regret(memory!, spec.Prewarm.Patience), 1) };
+        status = status with { Policy = policy, Regret = policy is null ? null : Math.Round(FleetForecast.Regret(memory!, spec.Prewarm.Patience), 1), Price = price > 1 ? Math.Round(price, 2) : null };
         PrewarmMetrics.Observe(key, told, status, seconds);
         // A model that nobody has anything prepared for needs no status.
         if (status != told && Due(key, status, now) && (told != new PrewarmStatus() || status.Pods > 0 || status.Cache != "Kept" || spec.Prewarm.Windows.Count > 0 || spec.Prewarm.Patience > 0 || spec.Prewarm.Paused))

@@ -15,6 +15,7 @@ namespace Prewarm.Tests.Scenarios.Acceptance;
 public sealed class SoakTests
 {
     private static readonly (string Text, string Name)[] s_models = [("orchard", "soak-orchard"), ("archive", "soak-archive"), ("harbour", "soak-harbour")];
+    private static readonly TimeSpan s_warm = TimeSpan.FromMinutes(5);
     private readonly ConcurrentDictionary<string, int> _outcomes = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _wrong = new();
 
@@ -63,7 +64,8 @@ public sealed class SoakTests
         Assert.True(wakes >= length.TotalSeconds / 30, told);
         Assert.True(_outcomes.GetValueOrDefault("200") > _outcomes.Values.Sum() * 0.7, told);
         await UserWorld.UntilAsync(async () => await ColdStartTests.MetricAsync(sandbox, "prewarm_relay_held") == 0, () => "requests are held though nobody asks");
-        Assert.True(late <= early * 1.05, told);
+        // In a minute or two, and on a busy machine, the run time is still at work on itself.
+        Assert.True(late <= early * (length < s_warm ? 1.15 : 1.05), told);
     }
 
     private async Task ClientAsync(SandboxUp sandbox, int number, CancellationToken end)
