@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json.Nodes;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Sandbox.ApiServer;
@@ -11,11 +12,21 @@ namespace Prewarm.Tests.Unit.Manifests;
 public sealed class AppliedCluster : IAsyncLifetime
 {
     private readonly ApiWorld _world = new();
+    private readonly ConcurrentBag<CancellationTokenSource> _limits = [];
     private string _kubeconfig = "";
 
     internal KubeApi Admin => _world.Api;
 
-    internal CancellationToken Deadline => _world.Deadline;
+    /// <summary>A minute from now: many tests share the cluster, one after another and beside others, so what one asks is limited and not how long it stands.</summary>
+    internal CancellationToken Deadline
+    {
+        get
+        {
+            var limit = new CancellationTokenSource(TimeSpan.FromMinutes(1), TimeProvider.System);
+            _limits.Add(limit);
+            return limit.Token;
+        }
+    }
 
     public async ValueTask InitializeAsync()
     {
@@ -29,7 +40,14 @@ public sealed class AppliedCluster : IAsyncLifetime
         }
     }
 
-    public ValueTask DisposeAsync() => _world.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _world.DisposeAsync();
+        foreach (var limit in _limits)
+        {
+            limit.Dispose();
+        }
+    }
 
     /// <summary>Runs kubectl as the administrator; fails the test when it fails.</summary>
     internal async Task<string> RunAsync(params string[] args)
