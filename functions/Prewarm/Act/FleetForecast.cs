@@ -112,7 +112,12 @@ internal sealed class FleetForecast(LearnedForecast forecast)
         ReadyWindow[] histogram = [SlotHistogram.Window(memory)];
         var learned = _learned.AsSpan(0, Windows(PolicyGuard.Forecast, memory, numbers, patience, _learned));
         var own = _own.AsSpan(0, Windows(PolicyGuard.Own, memory, numbers, patience, _own));
-        var played = _played.AsSpan(0, Windows(choice, memory, numbers, patience, _played));
+        var played = choice switch
+        {
+            PolicyGuard.Forecast => learned,
+            PolicyGuard.Own => own,
+            _ => _played.AsSpan(0, PolicyGuard.Windows(choice, histogram, _played)),
+        };
         memory.Guarded[0] = (memory.Guarded[0] * PolicyGuard.Keep) + PolicyGuard.Cost(PolicyScore.Gap(played, gap), patience);
         guard.Learn(learned, histogram, gap, own);
     }

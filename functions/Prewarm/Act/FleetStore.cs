@@ -15,9 +15,7 @@ internal sealed class FleetStore(IKubeApi api, FleetForecast forecast, SeenEvent
     public static readonly TimeSpan Pace = TimeSpan.FromMinutes(10);
     private const string Fleet = "fleet";
     private const string Reports = "reports";
-    private const string Aside = "aside.";
     private const int MostReports = 8192;
-    private const int Tries = 8;
 
     private DateTimeOffset? _saved;
     private long _taken;
@@ -57,15 +55,13 @@ internal sealed class FleetStore(IKubeApi api, FleetForecast forecast, SeenEvent
 
         var taken = forecast.Taken;
         var settled = (time.GetUtcNow() - options.Settle).ToUnixTimeSeconds() / 60;
-        for (var attempt = 1; ; attempt++)
+        await StateMaps.UpdateAsync(api, options.StateNamespace, Name, Fleet, (map, data) =>
         {
-            var map = await api.GetAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, Name, cancellationToken);
-            var data = new Dictionary<string, string>(map?.BinaryData ?? [], StringComparer.Ordinal);
             var theirs = Read(map);
             // 3
             if (theirs is null && data.TryGetValue(Fleet, out var unreadable))
             {
-                data[Aside + Fleet] = unreadable;
+                data[StateMaps.Aside + Fleet] = unreadable;
             }
 
             // 2
@@ -76,26 +72,8 @@ internal sealed class FleetStore(IKubeApi api, FleetForecast forecast, SeenEvent
 
             ulong[] ids = [.. Seen(map).Concat(seen.Until(settled, MostReports)).Distinct().TakeLast(MostReports)];
             data[Reports] = Convert.ToBase64String(MemoryMarshal.AsBytes(ids.AsSpan()));
-            var next = new StateMap
-            {
-                ApiVersion = "v1",
-                Kind = "ConfigMap",
-                Metadata = new() { Name = Name, Namespace = options.StateNamespace, ResourceVersion = map?.Metadata.ResourceVersion, Labels = new() { [MemoryStore.Label] = Fleet, [Ownership.ManagedByLabel] = "prewarm" } },
-                BinaryData = data,
-            };
-            try
-            {
-                await (map is null
-                    ? api.CreateAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, next, cancellationToken)
-                    : api.ReplaceAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, Name, next, null, cancellationToken));
-                (_saved, _taken) = (time.GetUtcNow(), taken);
-                return;
-            }
-            catch (KubeApiException e) when (e.IsConflict && attempt < Tries)
-            {
-                // Another writer: read what it wrote and decide again.
-            }
-        }
+        }, cancellationToken);
+        (_saved, _taken) = (time.GetUtcNow(), taken);
     }
 
     private LearnedForecast? Read(StateMap? map)
@@ -105,22 +83,16 @@ internal sealed class FleetStore(IKubeApi api, FleetForecast forecast, SeenEvent
             return null;
         }
 
-        var bytes = Bytes(text);
+        var bytes = StateMaps.Bytes(text);
         if (FleetStateFormat.TryRead(bytes) is { } fleet)
         {
             return fleet;
         }
 
-        Log.MemoryUnreadable(logger, Fleet, Aside + Fleet);
+        Log.MemoryUnreadable(logger, Fleet, StateMaps.Aside + Fleet);
         return null;
     }
 
-    private static ulong[] Seen(StateMap? map) => map?.BinaryData?.GetValueOrDefault(Reports) is { } text && Bytes(text) is { } bytes
+    private static ulong[] Seen(StateMap? map) => map?.BinaryData?.GetValueOrDefault(Reports) is { } text && StateMaps.Bytes(text) is { } bytes
         ? [.. MemoryMarshal.Cast<byte, ulong>(bytes.AsSpan(0, bytes.Length / sizeof(ulong) * sizeof(ulong)))] : [];
-
-    private static byte[] Bytes(string text)
-    {
-        var bytes = new byte[(text.Length * 3 / 4) + 3];
-        return Convert.TryFromBase64String(text, bytes, out var length) ? bytes[..length] : [];
-    }
 }

@@ -13,9 +13,6 @@ namespace Prewarm.Functions.Prewarm;
 internal sealed class MemoryStore(IKubeApi api, PrewarmOptions options, TimeProvider time, ILogger<MemoryStore> logger)
 {
     public const int Shards = 32;
-    public const string Label = "prewarm.dev/state";
-    private const string Aside = "aside.";
-    private const int Tries = 8;
     public static readonly TimeSpan Pace = TimeSpan.FromMinutes(1);
 
     private readonly Dictionary<string, ServiceMemory> _memories = new(StringComparer.Ordinal);
@@ -58,14 +55,6 @@ internal sealed class MemoryStore(IKubeApi api, PrewarmOptions options, TimeProv
         return memory;
     }
 
-    /// <summary>Takes a memory that was learned elsewhere; what is known of more calls stays.</summary>
-    public void Join(ModelKey model, ServiceMemory other)
-    {
-        var key = Key(model);
-        _memories[key] = _memories.TryGetValue(key, out var there) ? ServiceMemory.Join(there, other) : other;
-        _dirty.Add(Shard(key));
-    }
-
     /// <summary>Reads what the last process left; once.</summary>
     public async Task LoadAsync(CancellationToken cancellationToken)
     {
@@ -74,11 +63,11 @@ internal sealed class MemoryStore(IKubeApi api, PrewarmOptions options, TimeProv
             return;
         }
 
-        foreach (var map in (await api.ListAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, Label + "=memory", cancellationToken)).Items)
+        foreach (var map in (await api.ListAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, StateMaps.Label + "=memory", cancellationToken)).Items)
         {
             foreach (var (key, text) in map.BinaryData ?? [])
             {
-                if (!key.StartsWith(Aside, StringComparison.Ordinal) && Read(key, text) is { } memory)
+                if (!key.StartsWith(StateMaps.Aside, StringComparison.Ordinal) && Read(key, text) is { } memory)
                 {
                     _memories[key] = _memories.TryGetValue(key, out var there) ? ServiceMemory.Join(there, memory) : memory;
                 }
@@ -110,14 +99,11 @@ internal sealed class MemoryStore(IKubeApi api, PrewarmOptions options, TimeProv
     internal static string Key(ModelKey model) => $"{model.Namespace}_{model.Name}" is { Length: <= 240 } key ? key
         : $"{model.Namespace}_{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(model.Name)))}";
 
-    private async Task SaveAsync(int shard, CancellationToken cancellationToken)
+    private Task SaveAsync(int shard, CancellationToken cancellationToken)
     {
-        var name = FormattableString.Invariant($"prewarm-memory-{shard:00}");
         var bytes = new byte[ServiceMemoryFormat.Size];
-        for (var attempt = 1; ; attempt++)
+        return StateMaps.UpdateAsync(api, options.StateNamespace, FormattableString.Invariant($"prewarm-memory-{shard:00}"), "memory", (_, data) =>
         {
-            var map = await api.GetAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, name, cancellationToken);
-            var data = new Dictionary<string, string>(map?.BinaryData ?? [], StringComparer.Ordinal);
             foreach (var (key, own) in _memories.Where(m => Shard(m.Key) == shard).ToList())
             {
                 var memory = own;
@@ -129,44 +115,24 @@ internal sealed class MemoryStore(IKubeApi api, PrewarmOptions options, TimeProv
                     }
                     else
                     {
-                        data[Aside + key] = text;
+                        data[StateMaps.Aside + key] = text;
                     }
                 }
 
                 ServiceMemoryFormat.Write(memory, bytes);
                 data[key] = Convert.ToBase64String(bytes);
             }
-
-            var next = new StateMap
-            {
-                ApiVersion = "v1",
-                Kind = "ConfigMap",
-                Metadata = new() { Name = name, Namespace = options.StateNamespace, ResourceVersion = map?.Metadata.ResourceVersion, Labels = new() { [Label] = "memory", [Ownership.ManagedByLabel] = "prewarm" } },
-                BinaryData = data,
-            };
-            try
-            {
-                await (map is null
-                    ? api.CreateAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, next, cancellationToken)
-                    : api.ReplaceAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, name, next, null, cancellationToken));
-                return;
-            }
-            catch (KubeApiException e) when (e.IsConflict && attempt < Tries)
-            {
-                // Another writer: read what it wrote and join.
-            }
-        }
+        }, cancellationToken);
     }
 
     private ServiceMemory? Read(string key, string text)
     {
-        var bytes = new byte[(text.Length * 3 / 4) + 3];
-        if (Convert.TryFromBase64String(text, bytes, out var length) && ServiceMemoryFormat.TryRead(bytes.AsSpan(0, length), out var memory))
+        if (ServiceMemoryFormat.TryRead(StateMaps.Bytes(text), out var memory))
         {
             return memory;
         }
 
-        Log.MemoryUnreadable(logger, key, Aside + key);
+        Log.MemoryUnreadable(logger, key, StateMaps.Aside + key);
         return null;
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Prewarm.Tests.Unit.Manifests;
 using Xunit;
 
 namespace Prewarm.Tests.Unit.Architecture;
@@ -6,7 +7,7 @@ namespace Prewarm.Tests.Unit.Architecture;
 /// <summary>docs/faults.md says which test holds what: each test that it names is there, and each row names one.</summary>
 public sealed partial class FaultTableTests
 {
-    private static readonly string s_root = Root();
+    private static readonly string s_root = ManifestFolder.Root;
     private static readonly string[] s_rows = [.. File.ReadLines(Path.Combine(s_root, "docs", "faults.md")).Where(l => l.StartsWith("| ", StringComparison.Ordinal))];
 
     [Fact]
@@ -51,17 +52,6 @@ public sealed partial class FaultTableTests
         }
 
         return names;
-    }
-
-    private static string Root()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Functions.sln")))
-        {
-            folder = folder.Parent ?? throw new InvalidOperationException("the tests do not run inside the repository");
-        }
-
-        return folder.FullName;
     }
 
     [GeneratedRegex(@"`(tests/[\w/]+/)?(?<name>\w+Tests(\.\w+)?)`", RegexOptions.ExplicitCapture, matchTimeoutMilliseconds: 1000)]

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using System.Xml.Linq;
 using Microsoft.Azure.Functions.Worker;
 using Prewarm.Functions.Operate;
+using Prewarm.Tests.Unit.Manifests;
 using Xunit;
 
 namespace Prewarm.Tests.Unit.Operate;
@@ -77,7 +78,7 @@ public sealed class FunctionTableTests : IDisposable
     [InlineData("Directory.Packages.props")]
     public void WorkerPackages_OnlyUnderTheProperty(string file)
     {
-        var items = XDocument.Load(Path.Combine(Root(), file)).Descendants()
+        var items = XDocument.Load(Path.Combine(ManifestFolder.Root, file)).Descendants()
             .Where(e => e.Attribute("Include")?.Value.StartsWith("Microsoft.Azure.Functions.", StringComparison.Ordinal) == true).ToList();
         Assert.NotEmpty(items);
         Assert.All(items, i => Assert.Equal("'$(UseAzureFunctionsWorker)' == 'true'", i.Parent!.Attribute("Condition")?.Value));
@@ -93,16 +94,5 @@ public sealed class FunctionTableTests : IDisposable
         var (output, errors) = (process.StandardOutput.ReadToEndAsync(), process.StandardError.ReadToEndAsync());
         await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(60));
         return (process.ExitCode, await output, await errors);
-    }
-
-    private static string Root()
-    {
-        var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Functions.sln")))
-        {
-            folder = folder.Parent ?? throw new InvalidOperationException("the tests do not run inside the repository");
-        }
-
-        return folder.FullName;
     }
 }

@@ -79,7 +79,7 @@ public sealed class MemoryStoreTests : IAsyncDisposable
         {
             ApiVersion = "v1",
             Kind = "ConfigMap",
-            Metadata = new() { Name = name, Labels = new() { [MemoryStore.Label] = "memory" } },
+            Metadata = new() { Name = name, Labels = new() { [StateMaps.Label] = "memory" } },
             BinaryData = new() { [MemoryStore.Key(key)] = Convert.ToBase64String(newer), ["team_other"] = "AAAA" },
         }, _world.Deadline);
         var store = New();
@@ -120,5 +120,5 @@ public sealed class MemoryStoreTests : IAsyncDisposable
 
     private MemoryStore New() => new(_world.Api, new() { StateNamespace = "default" }, _time, NullLogger<MemoryStore>.Instance);
 
-    private async Task<IReadOnlyList<StateMap>> MapsAsync() => (await _world.Api.ListAsync(PrewarmKinds.ConfigMaps, "default", MemoryStore.Label + "=memory", _world.Deadline)).Items;
+    private async Task<IReadOnlyList<StateMap>> MapsAsync() => (await _world.Api.ListAsync(PrewarmKinds.ConfigMaps, "default", StateMaps.Label + "=memory", _world.Deadline)).Items;
 }
