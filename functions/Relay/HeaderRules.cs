@@ -1,4 +1,5 @@
-using Microsoft.AspNetCore.Http;
+using System.Collections.Frozen;
+using Microsoft.Extensions.Primitives;
 
 namespace Prewarm.Functions.Relay;
 
@@ -18,11 +19,14 @@ internal static class HeaderRules
         "X-Envoy-Upstream-Rq-Timeout-Ms", "X-Envoy-Upstream-Rq-Per-Try-Timeout-Ms", "X-Envoy-Upstream-Alt-Stat-Name", "X-Envoy-Original-Path", "X-Envoy-Original-Host",
     ];
 
-    /// <summary>Changes the request's own headers. Allocates nothing when there is nothing to take.</summary>
-    public static void Apply(IHeaderDictionary headers)
+    private static readonly FrozenSet<string> s_names = s_taken.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Takes them from what is to be sent, where the forwarder has copied the request's headers. Allocates nothing when there is nothing to take.</summary>
+    /// <param name="connection">What the request's Connection header says.</param>
+    public static void Clean(HttpRequestMessage request, StringValues connection)
     {
+        var headers = request.Headers;
         // A header that Connection names belongs to this hop (RFC 9110 section 7.6.1); the forwarder drops the standing list.
-        var connection = headers.Connection;
         if (connection.Count > 0)
         {
             foreach (var value in connection)
@@ -33,15 +37,36 @@ internal static class HeaderRules
                     if (!name.StartsWith("content-", StringComparison.OrdinalIgnoreCase) && !string.Equals(name, "host", StringComparison.OrdinalIgnoreCase)
                         && !string.Equals(name, "transfer-encoding", StringComparison.OrdinalIgnoreCase) && !string.Equals(name, "upgrade", StringComparison.OrdinalIgnoreCase))
                     {
-                        headers.Remove(name);
+                        Take(request, name);
                     }
                 }
             }
         }
 
-        foreach (var name in s_taken)
+        // One look at what is there costs less than a search for each that might be.
+        var taken = 0;
+        foreach (var header in headers.NonValidated)
         {
-            headers.Remove(name);
+            taken += header.Key[0] is 'x' or 'X' or 'k' or 'K' && s_names.Contains(header.Key) ? 1 : 0;
+        }
+
+        for (var i = 0; taken > 0 && i < s_taken.Length; i++)
+        {
+            taken -= headers.Remove(s_taken[i]) ? 1 : 0;
+        }
+    }
+
+    /// <summary>Looks first, because to remove a name that no header can have is an error.</summary>
+    private static void Take(HttpRequestMessage request, string name)
+    {
+        if (request.Headers.NonValidated.Contains(name))
+        {
+            request.Headers.Remove(name);
+        }
+
+        if (request.Content?.Headers is { } described && described.NonValidated.Contains(name))
+        {
+            described.Remove(name);
         }
     }
 }

@@ -6,7 +6,7 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Prewarm.Functions.Relay;
 
 /// <summary>One request on its way to the gateway, and all that is known of it: also what the forwarder asks about headers, so that a request costs one object.</summary>
-internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, ModelHold hold, TimeProvider time, long arrived, RequestDeadline deadline, TimeSpan? beat, ReplayBody? body) : HttpTransformer
+internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, ModelHold hold, TimeProvider time, long arrived, RequestDeadline deadline, TimeSpan? beat, ReplayBody? body, bool demand, string? caller) : HttpTransformer
 {
     /// <summary>The most of an answer that becomes one event of a client that hears heartbeats.</summary>
     private const int MaxEvent = 1 << 20;
@@ -21,6 +21,12 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
 
     /// <summary>What is kept of its body; null: it has none.</summary>
     public ReplayBody? Body => body;
+
+    /// <summary>It counts as an arrival.</summary>
+    public bool Demand => demand;
+
+    /// <summary>Whose request it is, where callers are limited.</summary>
+    public string? Caller => caller;
 
     /// <summary>It waits at the hold, or was let go from there.</summary>
     public HeldRequest? Held { get; set; }
@@ -56,6 +62,7 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
     {
         // It copies headers and waits for nothing.
         var copied = base.TransformRequestAsync(httpContext, proxyRequest, destinationPrefix, cancellationToken);
+        HeaderRules.Clean(proxyRequest, httpContext.Request.Headers.Connection);
         proxyRequest.RequestUri = found.To(destinationPrefix);
         proxyRequest.Headers.Host = found.Host;
         if (!_left)
@@ -67,14 +74,27 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
         return copied;
     }
 
-    public override async ValueTask<bool> TransformResponseAsync(HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
+    public override ValueTask<bool> TransformResponseAsync(HttpContext httpContext, HttpResponseMessage? proxyResponse, CancellationToken cancellationToken)
     {
         if (proxyResponse is null)
         {
-            return await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
+            return base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
         }
 
         var status = (int)proxyResponse.StatusCode;
+        if (beat is not null || (AnswerVerdict.MayBeRefusal(status) && !(proxyResponse.Content.Headers.ContentLength > AnswerVerdict.MaxBytes)))
+        {
+            return JudgedAsync(httpContext, proxyResponse, status, cancellationToken);
+        }
+
+        Judge(status);
+        var copied = base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
+        Mark(httpContext.Response.Headers);
+        return copied;
+    }
+
+    private async ValueTask<bool> JudgedAsync(HttpContext httpContext, HttpResponseMessage proxyResponse, int status, CancellationToken cancellationToken)
+    {
         byte[]? read = null;
         if (AnswerVerdict.MayBeRefusal(status) && !(proxyResponse.Content.Headers.ContentLength > AnswerVerdict.MaxBytes))
         {
@@ -87,22 +107,7 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
             }
         }
 
-        // A gateway says these of a pod that is not there; anything else was said by one.
-        Answered = Refusal == Refusal.None && status is not (502 or 503 or 504);
-        if (Answered)
-        {
-            hold.Answered();
-            if (FirstByte is null && Waited > TimeSpan.Zero)
-            {
-                FirstByte = Elapsed - Waited;
-                if (hold.IsFirst())
-                {
-                    FirstByteSpan.Tell(hold, time.GetUtcNow(), FirstByte.Value);
-                }
-            }
-        }
-
-        hold.Landed(Held, Answered);
+        Judge(status);
         if (Heartbeat.Of(httpContext) is { } heard)
         {
             return await AppendAsync(heard, proxyResponse, status, read, cancellationToken);
@@ -124,6 +129,26 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
         await httpContext.Response.Body.WriteAsync(read, cancellationToken);
         await (await proxyResponse.Content.ReadAsStreamAsync(cancellationToken)).CopyToAsync(httpContext.Response.Body, cancellationToken);
         return false;
+    }
+
+    private void Judge(int status)
+    {
+        // A gateway says these of a pod that is not there; anything else was said by one.
+        Answered = Refusal == Refusal.None && status is not (502 or 503 or 504);
+        if (Answered)
+        {
+            hold.Answered();
+            if (FirstByte is null && Waited > TimeSpan.Zero)
+            {
+                FirstByte = Elapsed - Waited;
+                if (hold.IsFirst())
+                {
+                    FirstByteSpan.Tell(hold, time.GetUtcNow(), FirstByte.Value);
+                }
+            }
+        }
+
+        hold.Landed(Held, Answered);
     }
 
     /// <summary>Tells an answer that waited how long, and where the model's bytes were. Durations are milliseconds, as Server-Timing has them (W3C Server Timing, section 3).</summary>

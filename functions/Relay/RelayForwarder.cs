@@ -73,36 +73,22 @@ internal sealed class RelayForwarder(ICatalog catalog, RelayGuard guard, CallerL
         var beat = Heartbeat.Asked(context.Request);
         var caller = callers.CallerOf(context);
         var deadline = RequestDeadline.Read(context.Request.Headers, found.Model, options.Value, out var problem);
-        HeaderRules.Apply(context.Request.Headers);
-        return problem is null ? SendAsync(sender.Begin(context, found, hold, arrived, deadline, beat), demand, caller)
-            : RefuseAsync(context, StatusCodes.Status400BadRequest, hold, "invalid", new(problem));
+        if (problem is not null)
+        {
+            return RefuseAsync(context, StatusCodes.Status400BadRequest, hold, "invalid", new(problem));
+        }
+
+        var begun = guard.BeginAsync(context, hold, caller);
+        return !begun.IsCompletedSuccessfully ? RefusedAsync(begun)
+            : begun.Result ? sender.SendAsync(sender.Begin(context, found, hold, arrived, deadline, beat, demand, caller))
+            : s_answered;
     }
 
-    private async Task<IResult> SendAsync(RelayCall call, bool demand, string? caller)
+    /// <summary>Only a refusal takes its time.</summary>
+    private static async Task<IResult> RefusedAsync(ValueTask<bool> refusing)
     {
-        if (!await guard.BeginAsync(call.Context, call.Hold, caller))
-        {
-            return Results.Empty;
-        }
-
-        try
-        {
-            await sender.SendAsync(call);
-            if (demand)
-            {
-                traffic.Served(call.Hold.Key, call.Elapsed - call.Waited);
-                if (call.FirstByte is { } after)
-                {
-                    traffic.Woken(call.Hold.Key, after);
-                }
-            }
-
-            return Results.Empty;
-        }
-        finally
-        {
-            guard.Leave(call.Hold, caller);
-        }
+        await refusing;
+        return Results.Empty;
     }
 
     private static async Task<IResult> RefuseAsync(HttpContext context, int status, ModelHold hold, string outcome, RelayProblem problem)

@@ -10,28 +10,35 @@ internal sealed class RelayGuard(BearerCheck bearer, CallerLimits callers, IOpti
     public static RelayProblem TooLarge(RelayOptions options) => new($"the body is larger than {options.MaxBodyBytes} bytes") { Cause = "Relay__MaxBodyBytes" };
 
     /// <summary>False: the request has been answered.</summary>
-    public async ValueTask<bool> AdmitAsync(HttpContext context)
+    public ValueTask<bool> AdmitAsync(HttpContext context) => bearer.IsSet ? CheckedAsync(context) : SizedAsync(context);
+
+    private async ValueTask<bool> CheckedAsync(HttpContext context)
     {
-        if (bearer.IsSet && !await bearer.AllowsAsync(context.Request))
+        if (!await bearer.AllowsAsync(context.Request))
         {
             context.Response.Headers.WWWAuthenticate = "Bearer";
             await RelayAnswers.RefuseAsync(context, StatusCodes.Status401Unauthorized, "", "unauthorized", new("the bearer token is missing, wrong or over"));
             return false;
         }
 
+        return await SizedAsync(context);
+    }
+
+    private ValueTask<bool> SizedAsync(HttpContext context)
+    {
         // Kestrel counts a body that does not tell its length.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
         {
             limit.MaxRequestBodySize = options.Value.MaxBodyBytes;
         }
 
-        if (context.Request.ContentLength > options.Value.MaxBodyBytes)
-        {
-            await RelayAnswers.RefuseAsync(context, StatusCodes.Status413PayloadTooLarge, "", "too_large", TooLarge(options.Value));
-            return false;
-        }
+        return context.Request.ContentLength > options.Value.MaxBodyBytes ? TooLargeAsync(context) : ValueTask.FromResult(true);
+    }
 
-        return true;
+    private async ValueTask<bool> TooLargeAsync(HttpContext context)
+    {
+        await RelayAnswers.RefuseAsync(context, StatusCodes.Status413PayloadTooLarge, "", "too_large", TooLarge(options.Value));
+        return false;
     }
 
     /// <summary>False: this caller or this model has as many on its way as it may, and the request has been answered.</summary>

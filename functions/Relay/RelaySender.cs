@@ -13,7 +13,7 @@ namespace Prewarm.Functions.Relay;
 /// 1. it waits at the hold if the model sleeps; 2. it is sent once; 3. it is sent again only if nothing of it can have reached the model, its body is still there, and its time is not over;
 /// 4. whatever else comes of it is the answer.
 /// </summary>
-internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gateway, ModelHolds holds, IOptions<RelayOptions> options, TimeProvider time, ILogger<RelaySender> logger)
+internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gateway, RelayGuard guard, ModelHolds holds, TrafficBook traffic, IOptions<RelayOptions> options, TimeProvider time, ILogger<RelaySender> logger)
 {
     /// <summary>How long a gateway that takes no connection is tried.</summary>
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(3);
@@ -32,11 +32,11 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
     public long Kept => _budget.Taken;
 
     /// <summary>Takes the request over, with its body.</summary>
-    public RelayCall Begin(HttpContext context, RelayOutcome.Found found, ModelHold hold, long arrived, RequestDeadline deadline, TimeSpan? beat) =>
-        new(context, found, hold, time, arrived, deadline, beat, Body(context));
+    public RelayCall Begin(HttpContext context, RelayOutcome.Found found, ModelHold hold, long arrived, RequestDeadline deadline, TimeSpan? beat, bool demand, string? caller) =>
+        new(context, found, hold, time, arrived, deadline, beat, Body(context), demand, caller);
 
-    /// <summary>Answers the request, well or not. One method, because each that waits for another costs an object a request.</summary>
-    public async Task SendAsync(RelayCall call)
+    /// <summary>Answers the request, well or not, and gives back what it holds: there is nothing left to do then. One method, because each that waits for another costs an object a request.</summary>
+    public async Task<IResult> SendAsync(RelayCall call)
     {
         // The caller's own deadline ends the answer too; without one the model has all the time that the chain of limits grants.
         using var limit = call.Deadline.Answer is { } left ? new CancellationTokenSource(left, time) : null;
@@ -46,7 +46,7 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
             // 1
             if (holds.MustWait(call.Hold) && !await HoldAsync(call))
             {
-                return;
+                return Results.Empty;
             }
 
             var (pause, unconnected) = (FirstPause, TimeSpan.Zero);
@@ -54,6 +54,12 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
             {
                 // 2
                 var error = await forwarder.SendAsync(call.Context, gateway.Prefix!, gateway.Http, _config, call, answerBy);
+                if (error == ForwarderError.None && call.Refusal == Refusal.None)
+                {
+                    call.Hold.Forwarded.Inc();
+                    return Results.Empty;
+                }
+
                 var exception = error == ForwarderError.None ? null : call.Context.GetForwarderErrorFeature()?.Exception;
                 var refusal = call.Refusal != Refusal.None ? call.Refusal : GatewayClient.NotConnected(exception) ? Refusal.NotConnected : Refusal.None;
                 if (refusal == Refusal.None || call.Context.Response.HasStarted || answerBy.IsCancellationRequested || call.Context.RequestAborted.IsCancellationRequested
@@ -61,7 +67,7 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
                 {
                     // 4
                     await (call.Withheld && !call.Context.RequestAborted.IsCancellationRequested ? ExpiredAsync(call) : ConcludeAsync(call, error, exception, answerBy));
-                    return;
+                    return Results.Empty;
                 }
 
                 // 3
@@ -72,12 +78,12 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
                     call.Held = holds.Return(call.Hold, call.Held, call.Found, HoldPlanner.Waiting(call.Context.Request.ContentLength));
                     if (!await WaitAsync(call))
                     {
-                        return;
+                        return Results.Empty;
                     }
                 }
                 else if (!await PauseAsync(call, pause))
                 {
-                    return;
+                    return Results.Empty;
                 }
                 else
                 {
@@ -94,6 +100,17 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
             {
                 call.Hold.Landed(held, call.Answered, ended: true);
             }
+
+            if (call.Demand)
+            {
+                traffic.Served(call.Hold.Key, call.Elapsed - call.Waited);
+                if (call.FirstByte is { } after)
+                {
+                    traffic.Woken(call.Hold.Key, after);
+                }
+            }
+
+            guard.Leave(call.Hold, call.Caller);
         }
     }
 

@@ -11,6 +11,9 @@ internal sealed class RelayTarget
     /// <summary>The Host by which the mesh finds the model; null: it does not serve.</summary>
     public string? Host { get; private init; }
 
+    /// <summary>How long the model has for an answer when its caller does not say.</summary>
+    public TimeSpan Timeout { get; private init; }
+
     public RelayOutcome.NotServing? NotServing { get; private init; }
 
     public static RelayTarget Of(CachedModel model) => s_known.TryGetValue(model, out var target) ? target : s_known.GetValue(model, Read);
@@ -22,10 +25,10 @@ internal sealed class RelayTarget
         if (status?.Version is { Length: > 0 } && status.Phase != "Deleting"
             && Uri.TryCreate(status.Url, UriKind.Absolute, out var url) && url.Host.Length > 0)
         {
-            return new() { Host = url.Authority };
+            return new() { Host = url.Authority, Timeout = RequestDeadline.ModelTimeout(model) };
         }
 
         var message = status?.Conditions?.Find(c => c.Type == "Ready")?.Message;
-        return new() { NotServing = new(model, status?.Phase ?? "Waiting", string.IsNullOrEmpty(message) ? "no version serves yet" : message) };
+        return new() { Timeout = RequestDeadline.ModelTimeout(model), NotServing = new(model, status?.Phase ?? "Waiting", string.IsNullOrEmpty(message) ? "no version serves yet" : message) };
     }
 }

@@ -34,7 +34,7 @@ internal readonly record struct RequestDeadline(TimeSpan Hold, TimeSpan? Answer)
         }
 
         var budget = options.Budget;
-        var hold = asked ?? ModelTimeout(model);
+        var hold = asked ?? RelayTarget.Of(model).Timeout;
         return new(hold < budget ? hold : budget, asked);
     }
 

@@ -12,11 +12,13 @@ public sealed class FunctionDescriptor
     private readonly MethodInvoker _invoker;
     private readonly Func<FunctionContext, HttpContext, object?>[] _arguments;
     private readonly Type _type;
+    private readonly MethodInfo _method;
 
     private FunctionDescriptor(
         Type type, MethodInfo method, string name, HttpTriggerAttribute trigger, string requestName, Func<FunctionContext, HttpContext, object?>[] arguments)
     {
         _type = type;
+        _method = method;
         _invoker = MethodInvoker.Create(method);
         _arguments = arguments;
         IsStatic = method.IsStatic;
@@ -66,6 +68,13 @@ public sealed class FunctionDescriptor
 
         return _invoker.Invoke(instance, arguments.AsSpan());
     }
+
+    /// <summary>A delegate on the one object of the function, where it takes request and context and returns <see cref="Task{IResult}"/>; null: it does not.</summary>
+    internal Func<HttpRequest, FunctionContext, Task<IResult>>? Bind(IServiceProvider instances) =>
+        !IsStatic && _method.ReturnType == typeof(Task<IResult>) && _method.GetParameters() is [{ ParameterType: var first }, { ParameterType: var second }]
+            && first == typeof(HttpRequest) && second == typeof(FunctionContext)
+            ? _method.CreateDelegate<Func<HttpRequest, FunctionContext, Task<IResult>>>(instances.GetRequiredService(_type))
+            : null;
 
     internal static IEnumerable<FunctionDescriptor> Of(
         [DynamicallyAccessedMembers(DynamicallyAccessedMemberTypes.PublicMethods)] Type type)

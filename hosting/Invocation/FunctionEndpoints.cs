@@ -71,6 +71,10 @@ internal static class FunctionEndpoints
             {
                 await pipeline(context);
             }
+            else if (function.Straight is { } straight)
+            {
+                context.Result = await straight(http.Request, context);
+            }
             else if (Invoke(context) is var returned && returned is not Task task)
             {
                 context.Result = returned;
