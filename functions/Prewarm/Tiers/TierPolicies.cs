@@ -15,6 +15,12 @@ internal abstract class TierPolicy
     {
     }
 
+    /// <summary>Takes a pod's end.</summary>
+    /// <param name="cached">Whether the data is in the cache then.</param>
+    public virtual void Ended(int service, bool cached)
+    {
+    }
+
     /// <summary>Takes a caller's wait.</summary>
     /// <param name="first">Whether the cold start was this caller's, and not an earlier one's or a window's.</param>
     public virtual void Waited(int service, bool first, double seconds)
@@ -140,6 +146,9 @@ internal sealed class LearnedTiers : TierPolicy
 {
     private readonly Waiters waiters = new();
     private readonly (double All, double Causers)[] own;
+
+    // Of each service: whether its last pod left the data in the cache, how often the next found it, and how often it did not.
+    private readonly bool[] stayed;
     private readonly double[] reads;
     private readonly double[] misses;
     private double readsAll = 2;
@@ -159,9 +168,9 @@ internal sealed class LearnedTiers : TierPolicy
     private double stay = 14400;
 
     // Waits count so much more than they cost. The cost is flat around its least, so at 1.15 it is the same and a tenth less is waited; with a full cache, where
-    // each start may also push another's data out, 1.3 costs 1 to 3 % and waits no more than the best static pair.
+    // each start may also push another's data out, 1.4 costs 1 to 2 % and waits no more than the best static pair.
     private const double Dear = 1.15;
-    private const double DearWhenFull = 1.3;
+    private const double DearWhenFull = 1.4;
 
     private readonly TierPrices prices;
     private readonly CacheTournament? tournament;
@@ -172,6 +181,7 @@ internal sealed class LearnedTiers : TierPolicy
         own = new (double, double)[services];
         reads = new double[services];
         misses = new double[services];
+        stayed = new bool[services];
         rates = [.. Enumerable.Range(0, services).Select(_ => new float[SlotGrid.Count])];
         up = [.. Enumerable.Range(0, services).Select(_ => new bool[SlotGrid.Count])];
         decided = new double[services];
@@ -188,6 +198,9 @@ internal sealed class LearnedTiers : TierPolicy
     public void Evicted(int service, double now) => stay += 0.05 * (Math.Clamp(now - decided[service], 600, 172800) - stay);
 
     /// <inheritdoc/>
+    public override void Ended(int service, bool cached) => stayed[service] = cached;
+
+    /// <inheritdoc/>
     public override void Waited(int service, bool first, double seconds)
     {
         waiters.Add(first, seconds);
@@ -199,10 +212,14 @@ internal sealed class LearnedTiers : TierPolicy
     public override void Loads(int service, double at, bool cached)
     {
         tournament?.Read(service, at);
-        reads[service] = reads[service] * 0.9 + 1;
-        misses[service] = misses[service] * 0.9 + (cached ? 0 : 1);
-        readsAll = readsAll * 0.998 + 1;
-        missesAll = missesAll * 0.998 + (cached ? 0 : 1);
+        if (stayed[service])
+        {
+            reads[service] = reads[service] * 0.9 + 1;
+            misses[service] = misses[service] * 0.9 + (cached ? 0 : 1);
+            readsAll = readsAll * 0.998 + 1;
+            missesAll = missesAll * 0.998 + (cached ? 0 : 1);
+        }
+
         if (!double.IsNaN(loaded[service]))
         {
             var sample = Math.Exp(-(at - loaded[service]) / stay);
@@ -239,11 +256,6 @@ internal sealed class LearnedTiers : TierPolicy
             }
         }
 
-        if (prices.Places < int.MaxValue)
-        {
-            plan.Cache[0] = new ReadyWindow(0, double.MaxValue);
-            plan.Caches = prices.Places > 0 ? 1 : 0;
-        }
     }
 
     /// <inheritdoc/>

@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace Prewarm.Functions.Prewarm.Tiers;
 
 /// <summary>
-/// Replays all services together against one policy: a pod starts when a caller comes or its window nears, as much earlier as its load takes; who comes
-/// during a load waits for the rest of it; the first read of a model's data also fills its place in the cache, if it gets one.
+/// Replays all services together against one policy: a pod starts when a caller comes or its window nears, as much earlier as its load takes from where its
+/// data is; it ends with its window, which is another when the data has left a cache of limited size; who comes during a load waits for the rest of it; the
+/// first read of a model's data also fills its place in the cache, if it gets one.
 /// </summary>
 internal sealed class TierReplay
 {
@@ -38,6 +39,8 @@ internal sealed class TierReplay
     {
         PodStart,
         PodEnd,
+        UncachedStart,
+        UncachedEnd,
         Fetch,
         CacheEnd,
     }
@@ -85,12 +88,22 @@ internal sealed class TierReplay
     // What is wanted again before it could be let go and be back is not let go.
     private void Schedule(int service, double at, ref State state)
     {
-        var until = Hold(plan.Pod, plan.Pods, at, Math.Max(state.PodReady, at), prices.StartLocal, out var next);
+        var ready = Math.Max(state.PodReady, at);
+        var until = Hold(plan.Pod, plan.Pods, at, ready, prices.StartLocal, out var next);
         Add(until, What.PodEnd, service, state.Stamp);
         for (var w = next; w < plan.Pods; w++)
         {
             Add(at + plan.Pod[w].Start - prices.StartLocal, What.PodStart, service, state.Stamp);
             Add(at + plan.Pod[w].End, What.PodEnd, service, state.Stamp);
+        }
+
+        var (uncached, count) = plan.Uncacheds < 0 ? (plan.Pod, plan.Pods) : (plan.Uncached, plan.Uncacheds);
+        until = Hold(uncached, count, at, ready, prices.StartRemote, out next);
+        Add(until, What.UncachedEnd, service, state.Stamp);
+        for (var w = next; w < count; w++)
+        {
+            Add(at + uncached[w].Start - prices.StartRemote, What.UncachedStart, service, state.Stamp);
+            Add(at + uncached[w].End, What.UncachedEnd, service, state.Stamp);
         }
 
         until = Hold(plan.Cache, plan.Caches, at, at, prices.Fetch, out next);
@@ -135,7 +148,11 @@ internal sealed class TierReplay
                 case What.PodStart when double.IsNaN(states[due.Service].PodBegan):
                     Start(due.Service, when.At);
                     break;
-                case What.PodEnd:
+                case What.UncachedStart when double.IsNaN(states[due.Service].PodBegan) && double.IsNaN(states[due.Service].CachedSince):
+                    Start(due.Service, when.At);
+                    break;
+                case What.PodEnd when !double.IsNaN(states[due.Service].CachedSince):
+                case What.UncachedEnd:
                     EndPod(due.Service, when.At);
                     break;
                 case What.Fetch when double.IsNaN(states[due.Service].CachedSince) && Admit(due.Service, when.At):
@@ -174,6 +191,7 @@ internal sealed class TierReplay
         ref var state = ref states[service];
         if (!double.IsNaN(state.PodBegan))
         {
+            policy.Ended(service, !double.IsNaN(state.CachedSince));
             tiers.PodSeconds += at - state.PodBegan;
             idle[service] += Math.Max(0, at - Math.Max(state.PodReady, state.Last));
             state.PodBegan = double.NaN;

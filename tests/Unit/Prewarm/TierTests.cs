@@ -101,6 +101,56 @@ public class TierTests
         Assert.Equal(new ReadyWindow(0, SlotGrid.Edges[60]), plan.Cache[0]);
     }
 
+    [Fact]
+    public void Plan_LimitedCache_PodHeldLongerWithoutTheData()
+    {
+        var rates = new float[SlotGrid.Count];
+        for (var k = 0; k < rates.Length; k++)
+        {
+            rates[k] = -MathF.Log(1 + SlotGrid.Edges[k]);
+        }
+
+        var plan = new TierPlan();
+        TierRule.Plan(rates, new TierPrices(14, 1.5, 2, 10, 2, 0.0002, 0.01, 70), 1, 0, plan);
+        Assert.Equal((1, 1, 1), (plan.Pods, plan.Uncacheds, plan.Caches));
+
+        // At 1 / (1 + t) a second: a start costs 17 and 84.7 s of waiting and of pod, in pod-seconds 323 and 1609.
+        Assert.InRange(plan.Pod[0].End, 300, 360);
+        Assert.InRange(plan.Uncached[0].End, 1560, 1680);
+    }
+
+    [Theory]
+    [InlineData(false, 300 + 50)]
+    [InlineData(true, 100 + 200)]
+    public void Replay_LimitedCache_PodEndsByWhereItsDataIs(bool kept, double held)
+    {
+        // A place for one: b takes it at 50, or is worth too little to.
+        ServiceTrace[] traces = [new("a", 0, 400, [0]), new("b", 0, 400, [50])];
+        var score = new PolicyScore("x", "");
+        var replay = new TierReplay(traces, Prices with { CapacityGb = 10 }, new ByPlace(kept), score);
+        replay.Arrive(0, 0, []);
+        replay.Arrive(1, 50, []);
+        replay.Finish();
+        Assert.Equal(held, score.Tiers!.PodSeconds, 6);
+    }
+
+    [Fact]
+    public void Replay_LimitedCache_PodWithoutDataStartsEarlierByTheRead()
+    {
+        ServiceTrace[] traces = [new("a", 0, 1200, [0, 1000]), new("b", 0, 1200, [50])];
+        var score = new PolicyScore("x", "");
+        var replay = new TierReplay(traces, Prices with { CapacityGb = 10 }, new ByPlace(kept: false, again: 950), score);
+        replay.Arrive(0, 0, []);
+        replay.Arrive(1, 50, []);
+        replay.Arrive(0, 1000, []);
+        replay.Finish();
+
+        // Ready at 950 by starting 4 + 10 s before; only the first two wait.
+        Assert.Equal(28, score.Tiers!.WaitSeconds);
+        Assert.Equal(30, score.Tiers.RemoteGb);
+        Assert.Equal(300 + 50 + (1100 - 936), score.Tiers.PodSeconds, 6);
+    }
+
     [Theory]
     [InlineData("{}", "model_gb")]
     [InlineData("[", "LineNumber")]
@@ -165,5 +215,22 @@ public class TierTests
         }
 
         public override double Worth(int service, double now) => 0;
+    }
+    // Pods for 100 and 50 s with their data and for 300 and 200 s without, and again later if asked; the first service's place goes unless it is kept.
+    private sealed class ByPlace(bool kept, double again = double.NaN) : TierPolicy
+    {
+        public override bool PassesBy => true;
+
+        public override void Decide(int service, double at, ReadOnlySpan<float> rates, TierPlan plan)
+        {
+            plan.Pods = plan.Uncacheds = at == 0 && !double.IsNaN(again) ? 2 : 1;
+            plan.Pod[0] = new ReadyWindow(0, service == 0 ? 100 : 50);
+            plan.Uncached[0] = new ReadyWindow(0, at > 900 ? 100 : service == 0 ? 300 : 200);
+            plan.Pod[1] = plan.Uncached[1] = new ReadyWindow(again, again + 150);
+            plan.Cache[0] = new ReadyWindow(0, double.MaxValue);
+            plan.Caches = 1;
+        }
+
+        public override double Worth(int service, double now) => (service == 0) == kept ? 1 : 0;
     }
 }
