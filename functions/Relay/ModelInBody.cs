@@ -14,6 +14,11 @@ internal static class ModelInBody
     /// <summary>How far into a body the model is looked for, bytes.</summary>
     public const int Limit = 1 << 20;
 
+    public const string Missing = "the body has no \"model\": name one there, or ask at /models/NAMESPACE/NAME/openai/…";
+
+    /// <summary>Bodies up to this length are there as a whole before they are looked at: then nobody finds another model in one than the relay did.</summary>
+    private const int Whole = 64 << 10;
+
     /// <returns>The name, or why there is none (400).</returns>
     public static async ValueTask<(string? Model, string? Problem)> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
     {
@@ -25,7 +30,7 @@ internal static class ModelInBody
         var reader = request.BodyReader;
         var search = new ModelSearch();
         // 1
-        var read = await reader.ReadAsync(cancellationToken);
+        var read = request.ContentLength is > 0 and <= Whole and var length ? await reader.ReadAtLeastAsync((int)length, cancellationToken) : await reader.ReadAsync(cancellationToken);
         if (read.Buffer.IsSingleSegment || read.IsCompleted)
         {
             var all = read.Buffer.Length <= Limit;
@@ -83,5 +88,5 @@ internal static class ModelInBody
 
     private static (string?, string?) Result(ModelSearch search, bool ended) =>
         search.Model is { } model ? (model, null)
-        : (null, search.Problem ?? (ended ? "the body has no \"model\"" : $"the first {Limit} bytes of the body have no \"model\": put it before what is long, or ask at /models/NAMESPACE/NAME/openai/…"));
+        : (null, search.Problem ?? (ended ? Missing : $"the first {Limit} bytes of the body have no \"model\": put it before what is long, or ask at /models/NAMESPACE/NAME/openai/…"));
 }

@@ -3,7 +3,8 @@ using System.Text.Json;
 namespace Prewarm.Functions.Relay;
 
 /// <summary>
-/// Looks for the member "model" of the outermost object in a JSON text that comes in parts. The first one counts and the search ends there.
+/// Looks for the member "model" of the outermost object in a JSON text that comes in parts, and ends with what has come when it is found. A second one in there that says something else is refused:
+/// parsers differ in which of two they take (RFC 8259 section 4).
 /// Each part costs its own length and not the whole text's, except a token that is not complete yet; that one is looked at again only when a good deal more of it has come.
 /// </summary>
 internal struct ModelSearch()
@@ -36,13 +37,18 @@ internal struct ModelSearch()
         {
             Look(text, ended);
         }
+        catch (JsonException) when (Model is not null)
+        {
+            // What follows is the model server's to judge.
+            _done = true;
+        }
         catch (JsonException e)
         {
             Problem = $"the body is no JSON: {e.Message}";
         }
         catch (InvalidOperationException)
         {
-            Problem = "\"model\" is no text in UTF-8";
+            (Model, Problem) = (null, "\"model\" is no text in UTF-8");
         }
 
         return _done || Problem is not null;
@@ -69,6 +75,7 @@ internal struct ModelSearch()
             Take(ref reader);
         }
 
+        _done |= Model is not null;
         _consumed += (int)reader.BytesConsumed;
         _state = reader.CurrentState;
     }
@@ -77,23 +84,28 @@ internal struct ModelSearch()
     {
         if (_named)
         {
-            _done = true;
+            _named = false;
             if (reader.TokenType != JsonTokenType.String)
             {
-                Problem = "\"model\" is not a string";
+                (Model, Problem) = (null, "\"model\" is not a string: give the model's name");
             }
-            else if (reader.GetString() is { Length: > 0 } name)
+            else if (reader.GetString() is not { Length: > 0 } name)
             {
-                Model = name;
+                (Model, Problem) = (null, "\"model\" is empty: give the model's name");
+            }
+            else if (Model is not null && Model != name)
+            {
+                Problem = $"\"model\" is there twice, as '{RelayProblem.Short(Model)}' and as '{RelayProblem.Short(name)}': leave one";
+                Model = null;
             }
             else
             {
-                Problem = "\"model\" is empty";
+                Model = name;
             }
         }
         else if (reader.CurrentDepth == 0 && reader.TokenType != JsonTokenType.StartObject)
         {
-            (_done, Problem) = reader.TokenType == JsonTokenType.EndObject ? (true, "the body has no \"model\"") : (true, "the body is no JSON object");
+            (_done, Problem) = (true, Model is not null ? null : reader.TokenType == JsonTokenType.EndObject ? ModelInBody.Missing : "the body is no JSON object: write {\"model\": NAME, …}");
         }
         else
         {

@@ -23,6 +23,6 @@ internal sealed class PredictFunction(RelayForwarder relay)
 
     [RelaySizeLimit]
     [Function("PredictModel")]
-    public Task<IResult> PredictModel([HttpTrigger(AuthorizationLevel.Anonymous, "get", "head", "post", "put", "patch", "delete", "options", Route = "models/{ns}/{name}/{*rest}")] HttpRequest request, FunctionContext context) =>
+    public Task<IResult> PredictModel([HttpTrigger(AuthorizationLevel.Anonymous, "get", "head", "post", "put", "patch", "delete", "options", Route = "models/{*rest}")] HttpRequest request, FunctionContext context) =>
         relay.RunAsync(request.HttpContext);
 }

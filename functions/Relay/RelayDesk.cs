@@ -34,6 +34,11 @@ internal static class RelayDesk
             context.Abort();
             return null;
         }
+        catch (BadHttpRequestException e)
+        {
+            await RelayAnswers.RefuseAsync(context, e.StatusCode, "", "bad_body", RelaySender.BadBody(e));
+            return null;
+        }
 
         if (problem is not null)
         {
@@ -58,21 +63,21 @@ internal static class RelayDesk
             case RelayOutcome.Own own:
                 return RelayAnswers.WriteAsync(context, StatusCodes.Status200OK, Body(catalog, own));
             case RelayOutcome.Unknown unknown:
-                return RelayAnswers.RefuseAsync(context, StatusCodes.Status404NotFound, "", "unknown", new($"there is no model {unknown.Asked}") { Models = unknown.Known });
+                return RelayAnswers.RefuseAsync(context, StatusCodes.Status404NotFound, "", "unknown", new($"there is no model {RelayProblem.Short(unknown.Asked)}") { Models = RelayProblem.Some(unknown.Known), Cause = "ask for one of these; /v1/models and /openai/v1/models list all" });
             case RelayOutcome.Ambiguous ambiguous:
                 return RelayAnswers.RefuseAsync(context, StatusCodes.Status400BadRequest, "", "ambiguous",
-                    new($"{ambiguous.Asked} does not say which model is meant: put one of the candidates in front of the path") { Candidates = ambiguous.Candidates });
+                    new($"{RelayProblem.Short(ambiguous.Asked)} does not say which model is meant: put one of the candidates in front of the path") { Candidates = ambiguous.Candidates });
             case RelayOutcome.NotServing waiting:
                 return RelayAnswers.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, waiting.Model.Key().ToString(), "not_serving",
                     new($"{waiting.Model.Key()} does not serve yet") { Phase = waiting.Phase, Message = waiting.Message }, RetryAfterSeconds);
             case RelayOutcome.BadPath bad:
-                return RelayAnswers.RefuseAsync(context, StatusCodes.Status400BadRequest, "", "bad_path", new(bad.Reason));
+                return RelayAnswers.RefuseAsync(context, StatusCodes.Status400BadRequest, "", "bad_path", new(bad.Reason) { Cause = "write the path plainly: /v1/models/NAME:predict, /v2/models/NAME/infer, /openai/v1/…, /models/NAMESPACE/NAME/… in front of one" });
             case RelayOutcome.WrongMethod wrong:
                 context.Response.Headers.Allow = wrong.Allowed;
                 return RelayAnswers.RefuseAsync(context, StatusCodes.Status405MethodNotAllowed, "", "wrong_method", new($"{wrong.Method} is not for this path, but {wrong.Allowed}"));
             case RelayOutcome.NoRoute none:
                 return RelayAnswers.RefuseAsync(context, StatusCodes.Status404NotFound, "", "no_route",
-                    new($"there is nothing at {none.Path}") { Cause = "see /v1/models, /v2/models and /openai/v1/models; /models/NAMESPACE/NAME/ in front of a path names one model" });
+                    new($"there is nothing at {RelayProblem.Short(none.Path)}") { Cause = "see /v1/models, /v2/models and /openai/v1/models; /models/NAMESPACE/NAME/ in front of a path names one model" });
             default:
                 throw new InvalidOperationException($"{outcome.GetType().Name} is not answered here");
         }

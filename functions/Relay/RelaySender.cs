@@ -228,7 +228,15 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
             return;
         }
 
-        if (TooLarge(exception))
+        if (Unreadable(exception) is { StatusCode: not StatusCodes.Status413PayloadTooLarge } unreadable && !context.Response.HasStarted)
+        {
+            // Broken chunks, a body that came too slowly: the caller's doing, not the gateway's.
+            Reset(context);
+            await RelayAnswers.RefuseAsync(context, unreadable.StatusCode, key.ToString(), "bad_body", BadBody(unreadable));
+            return;
+        }
+
+        if (Unreadable(exception) is not null)
         {
             await RelayAnswers.RefuseAsync(context, StatusCodes.Status413PayloadTooLarge, key.ToString(), "too_large", RelayGuard.TooLarge(options.Value));
             return;
@@ -283,17 +291,26 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
         }
     }
 
-    private static bool TooLarge(Exception? exception)
+    public static RelayProblem BadBody(BadHttpRequestException exception) => new("the body cannot be read as the request's head describes it") { Cause = exception.Message };
+
+    /// <summary>What the server found wrong with the body; null: it was not that.</summary>
+    private static BadHttpRequestException? Unreadable(Exception? exception)
     {
         for (; exception is not null; exception = exception.InnerException)
         {
-            if (exception is BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge })
+            if (exception is BadHttpRequestException bad)
             {
-                return true;
+                return bad;
+            }
+
+            // Kestrel's word for a chunk that is longer than any number.
+            if (exception is IOException { InnerException: OverflowException } chunk)
+            {
+                return new(chunk.Message);
             }
         }
 
-        return false;
+        return null;
     }
 
     private sealed class EmptyBody : IHttpRequestBodyDetectionFeature

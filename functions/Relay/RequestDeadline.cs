@@ -43,14 +43,17 @@ internal readonly record struct RequestDeadline(TimeSpan Hold, TimeSpan? Answer)
         model.Spec?.Serving.Predictor?["timeout"] is { } node && double.TryParse(node.ToString(), NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value > 0
             ? TimeSpan.FromSeconds(Math.Min(value, 86_400)) : ModelDefault;
 
+    private static readonly System.Buffers.SearchValues<char> s_number = System.Buffers.SearchValues.Create("0123456789.");
+
     private static TimeSpan? Parse(string name, string text, double unit, ref string? problem)
     {
-        if (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value) && value > 0)
+        // TryParse takes "Infinity" by any style.
+        if (!text.AsSpan().ContainsAnyExcept(s_number) && double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value) && value > 0)
         {
             return TimeSpan.FromSeconds(Math.Min(value * unit, 86_400));
         }
 
-        problem = $"{name} is '{text}': give a positive number";
+        problem = $"{name} is '{RelayProblem.Short(text)}': give a positive number of {(unit < 1 ? "milliseconds" : "seconds")}, once";
         return null;
     }
 }

@@ -23,7 +23,7 @@ public sealed class FunctionTableTests : IDisposable
         ModelsOne get api/models/{ns}/{name}
         ModelsPlan get api/models/{ns}/{name}/plan
         Predict get,head,post,put,patch,delete,options v1/{*rest}
-        PredictModel get,head,post,put,patch,delete,options models/{ns}/{name}/{*rest}
+        PredictModel get,head,post,put,patch,delete,options models/{*rest}
         PredictOpenAI get,head,post,put,patch,delete,options openai/{*rest}
         PredictV2 get,head,post,put,patch,delete,options v2/{*rest}
         PrewarmTick post events/tick

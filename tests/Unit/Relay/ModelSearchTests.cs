@@ -13,7 +13,8 @@ public sealed class ModelSearchTests
     [InlineData("""{"a":{"model":"no"},"b":["model",{"model":"no"}],"c":"\"model\":\"no\"","model":"yes"}""", "yes")]
     [InlineData("""{"\u006dodel":"by\u0020escape"}""", "by escape")]
     [InlineData("""{"Model":"no","model":"yes"}""", "yes")]
-    [InlineData("""{"model":"first","model":"second"}""", "first")]
+    [InlineData("""{"model":"same","a":1,"model":"same"}""", "same")]
+    [InlineData("""{"model":"first","a":{"model":"second"},"b":"\"model\":\"third\""}""", "first")]
     [InlineData(""" {  "model" : "org/model" } """, "org/model")]
     [InlineData("""{"modele":"model","model":"ü"}""", "ü")]
     [InlineData("\uFEFF{\"model\":\"after a mark\"}", "after a mark")]
@@ -50,6 +51,8 @@ public sealed class ModelSearchTests
     [InlineData("{\"model\":{\"model\":\"x\"}}", "not a string")]
     [InlineData("{\"model\":[\"x\"]}", "not a string")]
     [InlineData("{\"model\":\"\"}", "empty")]
+    [InlineData("{\"model\":\"first\",\"model\":\"second\"}", "twice, as 'first' and as 'second'")]
+    [InlineData("{\"model\":\"first\",\"a\":1,\"\\u006dodel\":7}", "not a string")]
     [InlineData("{\"model\":\"\\ud800\"}", "UTF-8")]
     public void Search_NoModel_SaysWhy(string json, string why)
     {
