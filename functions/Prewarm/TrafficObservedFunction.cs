@@ -65,6 +65,12 @@ internal sealed class TrafficObservedFunction(EventDesk desk, ICatalog catalog, 
                     firstBytes?.Told(new(model.Namespace, model.Name), report.Minute, first);
                 }
 
+                // A first answer is told before its minute is over, without a count.
+                if (model.Count == 0 && model.Served == 0)
+                {
+                    continue;
+                }
+
                 arrivals.Add(new(model.Namespace, model.Name), new(report.Minute.ToUnixTimeSeconds() / 60, model.Count, model.First, model.Last, model.Served, model.ServiceSeconds));
             }
         }

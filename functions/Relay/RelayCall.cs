@@ -6,7 +6,7 @@ using Yarp.ReverseProxy.Forwarder;
 namespace Prewarm.Functions.Relay;
 
 /// <summary>One request on its way to the gateway, and all that is known of it: also what the forwarder asks about headers, so that a request costs one object.</summary>
-internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, ModelHold hold, TimeProvider time, long arrived, RequestDeadline deadline, TimeSpan? beat, ReplayBody? body, bool demand, string? caller) : HttpTransformer
+internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, ModelHold hold, TimeProvider time, long arrived, RequestDeadline deadline, TimeSpan? beat, ReplayBody? body, TrafficBook? traffic, string? caller) : HttpTransformer
 {
     /// <summary>The most of an answer that becomes one event of a client that hears heartbeats.</summary>
     private const int MaxEvent = 1 << 20;
@@ -22,8 +22,8 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
     /// <summary>What is kept of its body; null: it has none.</summary>
     public ReplayBody? Body => body;
 
-    /// <summary>It counts as an arrival.</summary>
-    public bool Demand => demand;
+    /// <summary>Where it counts as an arrival; null: it does not.</summary>
+    public TrafficBook? Traffic => traffic;
 
     /// <summary>Whose request it is, where callers are limited.</summary>
     public string? Caller => caller;
@@ -141,7 +141,9 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
             if (FirstByte is null && Waited > TimeSpan.Zero)
             {
                 FirstByte = Elapsed - Waited;
-                if (hold.IsFirst())
+                var first = hold.IsFirst();
+                traffic?.Woken(hold.Key, FirstByte.Value, first);
+                if (first)
                 {
                     FirstByteSpan.Tell(hold, time.GetUtcNow(), FirstByte.Value);
                 }

@@ -80,7 +80,7 @@ internal sealed class RelayForwarder(ICatalog catalog, RelayGuard guard, CallerL
 
         var begun = guard.BeginAsync(context, hold, caller);
         return !begun.IsCompletedSuccessfully ? RefusedAsync(begun)
-            : begun.Result ? sender.SendAsync(sender.Begin(context, found, hold, arrived, deadline, beat, demand, caller))
+            : begun.Result ? sender.SendAsync(sender.Begin(context, found, hold, arrived, deadline, beat, demand ? traffic : null, caller))
             : s_answered;
     }
 

@@ -13,7 +13,7 @@ namespace Prewarm.Functions.Relay;
 /// 1. it waits at the hold if the model sleeps; 2. it is sent once; 3. it is sent again only if nothing of it can have reached the model, its body is still there, and its time is not over;
 /// 4. whatever else comes of it is the answer.
 /// </summary>
-internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gateway, RelayGuard guard, ModelHolds holds, TrafficBook traffic, IOptions<RelayOptions> options, TimeProvider time, ILogger<RelaySender> logger)
+internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gateway, RelayGuard guard, ModelHolds holds, IOptions<RelayOptions> options, TimeProvider time, ILogger<RelaySender> logger)
 {
     /// <summary>How long a gateway that takes no connection is tried.</summary>
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(3);
@@ -32,8 +32,8 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
     public long Kept => _budget.Taken;
 
     /// <summary>Takes the request over, with its body.</summary>
-    public RelayCall Begin(HttpContext context, RelayOutcome.Found found, ModelHold hold, long arrived, RequestDeadline deadline, TimeSpan? beat, bool demand, string? caller) =>
-        new(context, found, hold, time, arrived, deadline, beat, Body(context), demand, caller);
+    public RelayCall Begin(HttpContext context, RelayOutcome.Found found, ModelHold hold, long arrived, RequestDeadline deadline, TimeSpan? beat, TrafficBook? traffic, string? caller) =>
+        new(context, found, hold, time, arrived, deadline, beat, Body(context), traffic, caller);
 
     /// <summary>Answers the request, well or not, and gives back what it holds: there is nothing left to do then. One method, because each that waits for another costs an object a request.</summary>
     public async Task<IResult> SendAsync(RelayCall call)
@@ -101,15 +101,7 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
                 call.Hold.Landed(held, call.Answered, ended: true);
             }
 
-            if (call.Demand)
-            {
-                traffic.Served(call.Hold.Key, call.Elapsed - call.Waited);
-                if (call.FirstByte is { } after)
-                {
-                    traffic.Woken(call.Hold.Key, after);
-                }
-            }
-
+            call.Traffic?.Served(call.Hold.Key, call.Elapsed - call.Waited);
             guard.Leave(call.Hold, call.Caller);
         }
     }

@@ -11,6 +11,7 @@ internal sealed class TrafficBook(TimeProvider time)
 
     private readonly Lock _turning = new();
     private readonly Queue<TrafficPage> _full = new();
+    private readonly ConcurrentQueue<ColdAnswer> _cold = new();
     private TrafficPage? _page;
 
     /// <summary>A prediction has come.</summary>
@@ -26,7 +27,25 @@ internal sealed class TrafficBook(TimeProvider time)
 
     /// <summary>The head of the answer to a prediction that waited for a start has come.</summary>
     /// <param name="after">Since it was let go.</param>
-    public void Woken(ModelKey model, TimeSpan after) => PageOf(time.GetUtcNow()).Of(model).Woken(after);
+    /// <param name="first">It is the first one after the start, and told before the minute is over.</param>
+    public void Woken(ModelKey model, TimeSpan after, bool first)
+    {
+        var now = time.GetUtcNow();
+        PageOf(now).Of(model).Woken(after);
+        if (first)
+        {
+            _cold.Enqueue(new(model, now, after));
+        }
+    }
+
+    /// <summary>Takes out what has answered after a start since the last time.</summary>
+    public IEnumerable<ColdAnswer> TakeCold()
+    {
+        while (_cold.TryDequeue(out var answer))
+        {
+            yield return answer;
+        }
+    }
 
     /// <summary>Takes out the minutes that are over; at the end of the process the one that is not, too.</summary>
     public IReadOnlyList<TrafficPage> Take(bool all = false)
@@ -50,9 +69,11 @@ internal sealed class TrafficBook(TimeProvider time)
         }
     }
 
+    public static DateTimeOffset MinuteOf(DateTimeOffset now) => new(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerMinute), TimeSpan.Zero);
+
     private TrafficPage PageOf(DateTimeOffset now)
     {
-        var minute = new DateTimeOffset(now.UtcTicks - (now.UtcTicks % TimeSpan.TicksPerMinute), TimeSpan.Zero);
+        var minute = MinuteOf(now);
         return Volatile.Read(ref _page) is { } page && page.Minute == minute ? page : Turn(minute);
     }
 
@@ -75,6 +96,12 @@ internal sealed class TrafficBook(TimeProvider time)
         }
     }
 }
+
+/// <summary>The first answer of a model after a start.</summary>
+/// <param name="At">When its head came.</param>
+/// <param name="After">Since its request was let go.</param>
+[System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Auto)]
+internal readonly record struct ColdAnswer(ModelKey Model, DateTimeOffset At, TimeSpan After);
 
 /// <summary>One minute.</summary>
 internal sealed class TrafficPage(DateTimeOffset minute)

@@ -9,7 +9,7 @@ using Prewarm.Functions.Prewarm;
 namespace Prewarm.Functions.Relay;
 
 /// <summary>
-/// Sends each minute's arrivals to <c>K_SINK</c>: 1. a minute that is over becomes one event, or several of <see cref="TrafficReport.MaxModels"/> models; 2. what is not taken is sent again until it is,
+/// Sends each minute's arrivals to <c>K_SINK</c>: 1. a minute that is over becomes one event, or several of <see cref="TrafficReport.MaxModels"/> models, and a model's first answer after a start one within <see cref="Pace"/>; 2. what is not taken is sent again until it is,
 /// the oldest first; 3. beyond <see cref="MaxBacklog"/> the oldest is given up; 4. at the end of the process what is there goes out, the minute that is not over included.
 /// </summary>
 internal sealed class TrafficReporter(TrafficBook book, EventSink sink, IOptions<RelayOptions> options, TimeProvider time, ILogger<TrafficReporter> logger) : BackgroundService
@@ -32,16 +32,13 @@ internal sealed class TrafficReporter(TrafficBook book, EventSink sink, IOptions
     internal async Task TickAsync(bool all, CancellationToken cancellationToken)
     {
         // 1
-        foreach (var page in book.Take(all))
+        foreach (var (head, data) in book.TakeCold().Select(c => Event(c, _replica)).Concat(book.Take(all).SelectMany(p => Events(p, _replica))))
         {
-            foreach (var (head, data) in Events(page, _replica))
+            _waiting.Enqueue((head, data));
+            if (_waiting.Count > MaxBacklog)
             {
-                _waiting.Enqueue((head, data));
-                if (_waiting.Count > MaxBacklog)
-                {
-                    // 3
-                    Log.TrafficGivenUp(logger, _waiting.Dequeue().Head.Id, MaxBacklog);
-                }
+                // 3
+                Log.TrafficGivenUp(logger, _waiting.Dequeue().Head.Id, MaxBacklog);
             }
         }
 
@@ -58,6 +55,14 @@ internal sealed class TrafficReporter(TrafficBook book, EventSink sink, IOptions
 
             _waiting.Dequeue();
         }
+    }
+
+    /// <summary>Pure: what a wake's time line lacks, before the minute is over and beside its count.</summary>
+    internal static (EventHead Head, byte[] Data) Event(ColdAnswer cold, string replica)
+    {
+        var report = new TrafficReport(replica, TrafficBook.MinuteOf(cold.At), [new(cold.Model.Namespace, cold.Model.Name, 0, 0, 0, 0, 0) { FirstByte = cold.After.TotalSeconds }]);
+        var id = string.Create(CultureInfo.InvariantCulture, $"{replica}/cold/{cold.Model}/{cold.At.ToUnixTimeMilliseconds()}");
+        return (new(id, Source, TrafficReport.Type, replica), JsonSerializer.SerializeToUtf8Bytes(report, TrafficJsonContext.Default.TrafficReport));
     }
 
     /// <summary>Pure: the events of one minute. The same replica and minute give the same ids.</summary>

@@ -37,6 +37,17 @@ public sealed class TrafficObservedTests
         Assert.Equal((6, 0.5), (minute.Count, minute.First));
     }
 
+    /// <summary>It comes before its minute's count, and would else make the minute begin with its first second.</summary>
+    [Fact]
+    public async Task Event_OfAFirstAnswerAlone_CountsNothing()
+    {
+        const string first = """{"replica":"relay-1","minute":"2026-11-24T12:30:00Z","models":[{"namespace":"default","name":"bloom","count":0,"first":0,"last":0,"served":0,"serviceSeconds":0,"firstByte":0.25}]}""";
+        Assert.Equal(202, await PostAsync(first, id: "cold"));
+        Assert.Empty(_arrivals.Recent(new("default", "bloom")));
+        await PostAsync(Report);
+        Assert.Equal((3, 1.5), (_arrivals.Recent(new("default", "bloom"))[0].Count, _arrivals.Recent(new("default", "bloom"))[0].First));
+    }
+
     [Fact]
     public async Task Event_OfAModelThatIsNot_IsTakenAndForgotten()
     {

@@ -91,7 +91,7 @@ public sealed class HoldTests
             },
         };
         ActivitySource.AddActivityListener(listener);
-        await using var world = await RelayWorld.StartAsync();
+        await using var world = await RelayWorld.StartAsync(("K_SINK", "http://127.0.0.1:9"));
         world.Scale.Set(ScaleLevel.Zero);
         var up = new TaskCompletionSource();
         world.Ready = async context =>
@@ -111,6 +111,8 @@ public sealed class HoldTests
         var span = Assert.Single(spans);
         Assert.Equal((cause[36..52], "default/bloom", "local"), (span.ParentSpanId.ToString(), span.GetTagItem("prewarm.model"), span.GetTagItem("prewarm.locality")));
         Assert.InRange(span.Duration, TimeSpan.Zero, TimeSpan.FromSeconds(20));
+        // And one event for the status, without waiting for the minute's report.
+        Assert.Equal("bloom", Assert.Single(Microsoft.Extensions.DependencyInjection.ServiceProviderServiceExtensions.GetRequiredService<Functions.Relay.TrafficBook>(world.Services).TakeCold()).Model.Name);
     }
 
     [Fact]

@@ -94,6 +94,26 @@ public sealed class TrafficTests
         Assert.Equal(TrafficReport.Type, (string?)sink.Bodies.First()["type"]);
     }
 
+    /// <summary>The minute's report is for later: what a wake's time line lacks is told with the next look, once for each start, and counts nothing.</summary>
+    [Fact]
+    public async Task Reporter_FirstAnswerAfterAStart_IsToldBeforeItsMinuteIsOver()
+    {
+        using var sink = new SinkFake { Status = HttpStatusCode.BadRequest };
+        var book = new TrafficBook(_time);
+        using var reporter = new TrafficReporter(book, new(sink.Client, _time), Options.Create(new RelayOptions { Sink = new("http://sink/") }), _time, NullLogger<TrafficReporter>.Instance);
+        book.Arrived(s_bloom);
+        book.Woken(s_bloom, TimeSpan.FromSeconds(0.25), first: true);
+        book.Woken(s_bloom, TimeSpan.FromSeconds(0.75), first: false);
+        await reporter.TickAsync(false, default);
+        sink.Status = HttpStatusCode.Accepted;
+        await reporter.TickAsync(false, default);
+        await reporter.TickAsync(false, default);
+        Assert.Equal(2, sink.Bodies.Count);
+        Assert.Single(sink.Bodies.Select(b => (string?)b["id"]).Distinct());
+        var told = TrafficObservedFunction.Read(sink.Bodies.Last()["data"], _time.GetUtcNow()).Report!;
+        Assert.Equal(new ModelTraffic("default", "bloom", 0, 0, 0, 0, 0) { FirstByte = 0.25 }, Assert.Single(told.Models));
+    }
+
     [Fact]
     public async Task Reporter_SinkAwayForDays_KeepsABoundedBacklog()
     {
