@@ -14,15 +14,15 @@ using Prewarm.Tests.Benchmarks.Running;
 namespace Prewarm.Tests.Benchmarks.Scale;
 
 /// <summary>
-/// <c>scale [--rate N] [--seconds N]</c>: from the autoscaler's write of a PodAutoscaler to the verdict, as watches of the API server tell it (its Event, and <c>status.activation</c>),
+/// <c>scale [--rate N] [--seconds N] [--warm N]</c>: from the autoscaler's write of a PodAutoscaler to the verdict, as watches of the API server tell it (its Event, and <c>status.activation</c>),
 /// while so many models wake each second: by our own watch, then by ApiServerSource, broker, trigger and function. API server, eventing and functions are in this process; all speak HTTPS or HTTP.
 /// </summary>
 internal static class ScaleCommand
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
 
-    /// <summary>Models that wake before it is measured, so that nothing is compiled meanwhile.</summary>
-    private const int Warming = 500;
+    /// <summary>Models that wake before it is measured, so that nothing is compiled meanwhile: <c>--warm</c>.</summary>
+    private const int Warm = 500;
 
     /// <summary>Milliseconds of the 99th percentile by the watch.</summary>
     private const double Target = 100;
@@ -30,18 +30,19 @@ internal static class ScaleCommand
     public static async Task<int> RunAsync(Arguments arguments, CancellationToken cancellationToken)
     {
         var (rate, seconds) = (arguments.Number("rate", 100), arguments.Number("seconds", 10));
+        var warm = arguments.Number("warm", Warm);
         Console.WriteLine($"{rate} activations a second for {seconds} s, {rate * seconds} models");
         Console.WriteLine("| told by | written where | p50, ms | p95, ms | p99, ms | largest, ms |");
         Console.WriteLine("|---|---|---|---|---|---|");
-        var watch = await MeasureAsync("the watch", rate, seconds, events: false, cancellationToken);
-        await MeasureAsync("source, broker, function", rate, seconds, events: true, cancellationToken);
+        var watch = await MeasureAsync("the watch", rate, seconds, warm, events: false, cancellationToken);
+        await MeasureAsync("source, broker, function", rate, seconds, warm, events: true, cancellationToken);
         return watch <= Target ? 0 : 1;
     }
 
-    private static async Task<double> MeasureAsync(string by, int rate, int seconds, bool events, CancellationToken cancellationToken)
+    private static async Task<double> MeasureAsync(string by, int rate, int seconds, int warming, bool events, CancellationToken cancellationToken)
     {
         var time = TimeProvider.System;
-        var count = Warming + (rate * seconds);
+        var count = warming + (rate * seconds);
         await using var fleet = await WakeFleet.StartAsync(count, cancellationToken);
         using var api = fleet.Connect();
         using var lifetime = new Stopping();
@@ -81,10 +82,10 @@ internal static class ScaleCommand
         var cpu = TimeSpan.Zero;
         for (var i = 0; i < count; i++)
         {
-            if (i == Warming)
+            if (i == warming)
             {
                 await Task.WhenAll(writes);
-                while (written.At.Count < Warming)
+                while (written.At.Count < warming)
                 {
                     await Task.Delay(TimeSpan.FromMilliseconds(20), time, cancellationToken);
                 }
@@ -92,7 +93,7 @@ internal static class ScaleCommand
                 (start, cpu) = (time.GetTimestamp(), Environment.CpuUsage.TotalTime);
             }
 
-            var due = TimeSpan.FromSeconds((double)(i < Warming ? i : i - Warming) / rate) - time.GetElapsedTime(start);
+            var due = TimeSpan.FromSeconds((double)(i < warming ? i : i - warming) / rate) - time.GetElapsedTime(start);
             if (due > TimeSpan.Zero)
             {
                 await Task.Delay(due, time, cancellationToken);
@@ -115,7 +116,7 @@ internal static class ScaleCommand
 
         var (took, used) = (time.GetElapsedTime(start), Environment.CpuUsage.TotalTime - cpu);
         var p99 = Math.Max(Show(by, "Event", told, begun), Show(by, "status.activation", written, begun));
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"|  | all in {took.TotalSeconds:0.0} s, {used.TotalMilliseconds / (count - Warming):0.0} ms of processor time per activation, everything in one process |  |  |  |  |"));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"|  | all in {took.TotalSeconds:0.0} s, {used.TotalMilliseconds / (count - warming):0.0} ms of processor time per activation, everything in one process |  |  |  |  |"));
         await stop.CancelAsync();
         await Task.WhenAll(watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await watch.StopAsync(CancellationToken.None);
@@ -125,7 +126,7 @@ internal static class ScaleCommand
 
     private static double Show(string by, string where, Seen seen, long[] begun)
     {
-        var spread = new Spread(begun.Select((at, i) => TimeProvider.System.GetElapsedTime(at, seen.At[WakeFleet.Name(i)]).TotalMilliseconds).Skip(Warming));
+        var spread = new Spread(begun.Select((at, i) => TimeProvider.System.GetElapsedTime(at, seen.At[WakeFleet.Name(i)]).TotalMilliseconds).Skip(warming));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {by} | {where} | {spread.At(0.5):0.0} | {spread.At(0.95):0.0} | {spread.At(0.99):0.0} | {spread.At(1):0.0} |"));
         return spread.At(0.99);
     }

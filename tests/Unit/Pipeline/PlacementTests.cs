@@ -62,6 +62,21 @@ public sealed class PlacementTests
         Assert.Equal(VersionState.Serving, _world.Version("v1").State);
     }
 
+    /// <summary>Fluid's labels, prepared before any wake. ECI pods run on no node of ours.</summary>
+    [Theory]
+    [InlineData("required", "ACK", "true", "required")]
+    [InlineData("preferred", "ACK", "true", null)]
+    [InlineData("off", "ACK", null, null)]
+    [InlineData("required", "ACKServerless", null, null)]
+    [InlineData("preferred", "ACKServerless", null, null)]
+    public void Affinity_IsLabelledWherePodsHaveNodes(string affinity, string platform, string? inject, string? required)
+    {
+        (_world.Model.Spec!.Serving.Affinity, _world.Model.Spec.Serving.Platform) = (affinity, platform);
+        _world.Serve("v1");
+        var labels = _world.Service!.Metadata.Labels!;
+        Assert.Equal((inject, required), (labels.GetValueOrDefault("fuse.serverful.fluid.io/inject"), labels.GetValueOrDefault(ServingObjects.Required(_world.Version("v1").Dataset!))));
+    }
+
     [Theory]
     [InlineData("preferred", "ACK")]
     [InlineData("required", "ACKServerless")]

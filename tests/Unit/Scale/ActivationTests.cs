@@ -120,6 +120,28 @@ public sealed class ActivationTests : IAsyncLifetime
         Assert.Equal(2, (await EventsAsync("ActivationPartial")).Count);
     }
 
+    /// <summary>Eight copies at the rate of the last load take longer than the pod's own read of one: the link is the pod's first.</summary>
+    [Fact]
+    public async Task Wake_WhosePodReadsSooner_TheLoadFollowsItsEnd()
+    {
+        var key = await _world.ServeAsync("bloom", ["node-1", "node-2"], cached: "16.00MiB", change: m => m.Spec!.Cache.Replicas = 8);
+        await _world.Api.CreateAsync(Kinds.DataLoads, ScaleWorld.Ns, Json($$$"""
+            {"apiVersion":"data.fluid.io/v1alpha1","kind":"DataLoad","metadata":{"name":"last","labels":{"app.kubernetes.io/managed-by":"prewarm"} },"spec":{"dataset":{"name":"{{{ScaleWorld.Dataset("bloom")}}}","namespace":"{{{ScaleWorld.Ns}}}"} } }
+            """), _world.Deadline);
+        await _world.Api.MergePatchAsync(Kinds.DataLoads, ScaleWorld.Ns, "last", """{"status":{"phase":"Complete","duration":"30m0s","conditions":[]}}""", "status", _world.Deadline);
+        await _world.WatchAsync(activations: b => _activations = _world.Judge(b, _lifetime));
+        await _world.Server.UntilAsync(() => _world.Board.Facts(key) is { Loads.Count: 1 });
+        await _world.CachedAsync("bloom", "0.00B");
+        await _world.Server.UntilAsync(() => _world.Board.Of(key).Locality.Locality == Functions.Warm.Locality.Cold);
+        await _world.AutoscalerAsync("bloom", "Unknown", "Queued", 1, 0);
+        var waking = await UntilAsync(key, a => a.Phase == "Waking");
+        Assert.EndsWith("it follows", waking.Message, StringComparison.Ordinal);
+        Assert.Single(await LoadsAsync());
+        await _world.AutoscalerAsync("bloom", "True", null, 1, 1);
+        await UntilAsync(key, a => a.Phase == "Ready");
+        await _world.Server.UntilAsync(async () => (await LoadsAsync()).Any(l => l.Name() == ScaleWorld.Dataset("bloom") + "-wake"));
+    }
+
     [Theory]
     [InlineData("Unknown", "Queued", 1, 0, "Unknown")]
     [InlineData("Unknown", "Queued", 3, 1, "True")]

@@ -47,6 +47,20 @@ public class RepairPlanTests
         Assert.Equal("the Dataset is busy with old", RepairPlan.Of(facts, s_partial, 10).Message);
     }
 
+    /// <summary>The Dataset names the load that has it: by <c>dataLoadRef</c> below Fluid 1.0, which queues a second one, by <c>operationRef</c> above, which runs both.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Of_DatasetThatAnotherLoadHas_None(bool old)
+    {
+        var facts = Facts();
+        facts.Dataset!.Status!.DataLoadRef = old ? "theirs" : null;
+        facts.Dataset.Status.OperationRef = old ? null : new() { ["DataLoad"] = "theirs" };
+        Assert.Equal(new(RepairTime.None, "the Dataset is busy with theirs"), RepairPlan.Of(facts, s_partial, 10));
+        (facts.Dataset.Status.DataLoadRef, facts.Dataset.Status.OperationRef) = ("", new() { ["DataLoad"] = "" });
+        Assert.Equal(RepairTime.Now, RepairPlan.Of(facts, s_partial, 10).When);
+    }
+
     [Fact]
     public void Of_WorkersNotReady_None()
     {
