@@ -3,7 +3,7 @@ namespace Prewarm.Functions.Prewarm;
 /// <summary>Forecasts for a fleet, arrival by arrival, and learns from each; goes on with the prior's fleet memory as its own.</summary>
 internal sealed class LearnedForecast
 {
-    // A thirtieth of the rate that training begins with; a step every so many gaps. Three times as much forecasts an eighth too many calls: most forecasts are made within a
+    // A thirtieth of the rate that training begins with; a step every so many gaps. Three times as much forecasts a tenth too many calls: most forecasts are made within a
     // burst, when the networks have just learned from its short gaps.
     private const float OnlineRate = 0.0001f;
     private const int GapsPerStep = 16;
