@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Globalization;
+using System.Runtime;
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -79,7 +80,7 @@ internal static class ScaleCommand
         var begun = new long[count];
         var writes = new List<Task>(count);
         var start = time.GetTimestamp();
-        var cpu = TimeSpan.Zero;
+        var (cpu, compiling, compiled) = (TimeSpan.Zero, TimeSpan.Zero, 0L);
         for (var i = 0; i < count; i++)
         {
             if (i == warming)
@@ -90,7 +91,7 @@ internal static class ScaleCommand
                     await Task.Delay(TimeSpan.FromMilliseconds(20), time, cancellationToken);
                 }
 
-                (start, cpu) = (time.GetTimestamp(), Environment.CpuUsage.TotalTime);
+                (start, cpu, compiling, compiled) = (time.GetTimestamp(), Environment.CpuUsage.TotalTime, JitInfo.GetCompilationTime(), JitInfo.GetCompiledMethodCount());
             }
 
             var due = TimeSpan.FromSeconds((double)(i < warming ? i : i - warming) / rate) - time.GetElapsedTime(start);
@@ -115,8 +116,8 @@ internal static class ScaleCommand
         }
 
         var (took, used) = (time.GetElapsedTime(start), Environment.CpuUsage.TotalTime - cpu);
-        var p99 = Math.Max(Show(by, "Event", told, begun), Show(by, "status.activation", written, begun));
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"|  | all in {took.TotalSeconds:0.0} s, {used.TotalMilliseconds / (count - warming):0.0} ms of processor time per activation, everything in one process |  |  |  |  |"));
+        var p99 = Math.Max(Show(by, "Event", told, begun, warming), Show(by, "status.activation", written, begun, warming));
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"|  | all in {took.TotalSeconds:0.0} s, {used.TotalMilliseconds / (count - warming):0.0} ms of processor time per activation, everything in one process; {JitInfo.GetCompiledMethodCount() - compiled} methods compiled meanwhile, in {(JitInfo.GetCompilationTime() - compiling).TotalSeconds:0.0} s |  |  |  |  |"));
         await stop.CancelAsync();
         await Task.WhenAll(watching).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await watch.StopAsync(CancellationToken.None);
@@ -124,7 +125,7 @@ internal static class ScaleCommand
         return p99;
     }
 
-    private static double Show(string by, string where, Seen seen, long[] begun)
+    private static double Show(string by, string where, Seen seen, long[] begun, int warming)
     {
         var spread = new Spread(begun.Select((at, i) => TimeProvider.System.GetElapsedTime(at, seen.At[WakeFleet.Name(i)]).TotalMilliseconds).Skip(warming));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"| {by} | {where} | {spread.At(0.5):0.0} | {spread.At(0.95):0.0} | {spread.At(0.99):0.0} | {spread.At(1):0.0} |"));
