@@ -24,6 +24,15 @@ internal static partial class Log
     [LoggerMessage(905, LogLevel.Warning, "the tick failed, the next one tries again: {Message}")]
     public static partial void TickFailed(ILogger logger, string message);
 
+    [LoggerMessage(907, LogLevel.Information, "history {File}: {Calls} calls of {Services} services are learned from, {Models} models begin with theirs")]
+    public static partial void HistoryRead(ILogger logger, string file, int calls, int services, int models);
+
+    [LoggerMessage(908, LogLevel.Error, "Prewarm:History {Path} is not learned from: {Message}")]
+    public static partial void HistoryUnreadable(ILogger logger, string path, string message);
+
+    [LoggerMessage(909, LogLevel.Information, "Prewarm:History: there is no {Path}: what is forecast begins with made-up services")]
+    public static partial void HistoryAbsent(ILogger logger, string path);
+
     [LoggerMessage(906, LogLevel.Information, "{Model}: woken through the gateway: {Answer}")]
     public static partial void Knocked(ILogger logger, ModelKey model, string answer);
 }

@@ -24,6 +24,7 @@ internal static class PrewarmServices
             Pace = Seconds(configuration, "Prewarm:TickSeconds", 10),
             Lease = Seconds(configuration, "Prewarm:LeaseSeconds", 120),
             NamespacePodHours = PrewarmOptions.Budgets(configuration["Prewarm:NamespacePodHours"]),
+            History = configuration["Prewarm:History"] is { Length: > 0 } history ? history : null,
         });
         services.AddSingleton(_ => new FrontDoor(
             new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout.InfiniteTimeSpan },
@@ -31,6 +32,7 @@ internal static class PrewarmServices
         services.AddSingleton<MemoryStore>();
         services.AddSingleton(_ => new FleetForecast(new(0, ForecastPrior.ReadNeutral())));
         services.AddSingleton<FleetStore>();
+        services.AddSingleton<HistoryStart>();
         services.AddSingleton<HoldActor>();
         services.AddSingleton<CacheActor>();
         services.AddSingleton<PrewarmTick>();

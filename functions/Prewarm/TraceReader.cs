@@ -21,12 +21,13 @@ internal static class TraceReader
     }
 
     /// <inheritdoc cref="Read(string)"/>
-    public static List<ServiceTrace> Read(Stream stream, string name)
+    /// <param name="most">Bytes of text, unpacked, that it may have.</param>
+    public static List<ServiceTrace> Read(Stream stream, string name, long most = long.MaxValue)
     {
         var zipped = stream.ReadByte() == 0x1f && stream.ReadByte() == 0x8b;
         stream.Position = 0;
         using var plain = zipped ? new GZipStream(stream, CompressionMode.Decompress) : stream;
-        using var reader = new StreamReader(plain, Encoding.UTF8);
+        using var reader = new StreamReader(new BoundedStream(plain, most), Encoding.UTF8);
         var services = new List<ServiceTrace>();
         var table = default(TraceTable);
         var number = 0;

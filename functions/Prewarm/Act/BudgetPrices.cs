@@ -20,7 +20,7 @@ internal sealed class BudgetPrices(PrewarmOptions options)
     /// <returns>At least 1; 1: no budget, or it is not spent ahead of the clock.</returns>
     public double Of(ModelKey key, PrewarmBudget budget, PrewarmStatus status, double others, DateTimeOffset now)
     {
-        var spent = string.CompareOrdinal(status.Day, PrewarmTick.Day(now)) >= 0 ? status.PodSeconds : 0;
+        var spent = status.Today(now).PodSeconds;
         var price = 1.0;
         if (budget.PodHours is { } own)
         {

@@ -9,11 +9,16 @@ internal sealed class FleetForecast(LearnedForecast forecast)
     /// <summary>A patience that has changed by more makes the costs so far incomparable.</summary>
     private const float SamePatience = 0.01f;
 
+    /// <summary>Patiences that the fleet's costs are kept for; models of further ones are judged by themselves.</summary>
+    private const int MostPatiences = 64;
+
     private readonly Dictionary<string, float[]> _numbers = new(StringComparer.Ordinal);
     private readonly float[] _rates = new float[SlotGrid.Count];
     private readonly ReadyWindow[] _learned = new ReadyWindow[GapPolicy.MostWindows];
     private readonly ReadyWindow[] _own = new ReadyWindow[GapPolicy.MostWindows];
     private readonly ReadyWindow[] _played = new ReadyWindow[GapPolicy.MostWindows];
+    // What each policy has cost all models of one patience together: costs are counted in cold starts, and those of another patience are of another front.
+    private readonly Dictionary<float, float[]> _fleet = [];
     private LearnedForecast _forecast = forecast;
 
     /// <summary>Calls taken since the start: what is saved has changed.</summary>
@@ -66,7 +71,7 @@ internal sealed class FleetForecast(LearnedForecast forecast)
     /// <returns>How many windows, and whose.</returns>
     public (int Count, string Policy) Plan(string key, ServiceMemory memory, double patience, double price, Span<ReadyWindow> windows)
     {
-        var choice = Same(memory, patience) ? new PolicyGuard(patience, memory.Losses).Choose() : PolicyGuard.Forecast;
+        var choice = Same(memory, patience) ? Guard(memory, patience).Choose() : PolicyGuard.Forecast;
         var numbers = _numbers.TryGetValue(key, out var known) ? known : new float[GapFeatures.PerGap];
         return (Windows(choice, memory, numbers, patience / price, windows), Name(choice));
     }
@@ -107,7 +112,7 @@ internal sealed class FleetForecast(LearnedForecast forecast)
             memory.Guarded[1] = (float)patience;
         }
 
-        var guard = new PolicyGuard(patience, memory.Losses);
+        var guard = Guard(memory, patience);
         var choice = guard.Choose();
         ReadyWindow[] histogram = [SlotHistogram.Window(memory)];
         var learned = _learned.AsSpan(0, Windows(PolicyGuard.Forecast, memory, numbers, patience, _learned));
@@ -140,6 +145,16 @@ internal sealed class FleetForecast(LearnedForecast forecast)
 
         Span<ReadyWindow> histogram = [SlotHistogram.Window(memory)];
         return PolicyGuard.Windows(choice, histogram, windows);
+    }
+
+    private PolicyGuard Guard(ServiceMemory memory, double patience)
+    {
+        if (!_fleet.TryGetValue((float)patience, out var fleet) && _fleet.Count < MostPatiences)
+        {
+            _fleet[(float)patience] = fleet = new float[PolicyGuard.Experts];
+        }
+
+        return new(patience, memory.Losses, fleet);
     }
 
     private static bool Same(ServiceMemory memory, double patience) => Math.Abs((memory.Guarded[1] / patience) - 1) <= SamePatience;

@@ -35,8 +35,7 @@ internal sealed class HoldActor(IKubeApi api, FrontDoor door, PrewarmOptions opt
             // 1
             var from = hold is not null && hold.Pods >= pods && hold.Until > now ? hold.Until : now;
             var today = TimeSpan.Zero <= until - from ? Math.Max(0, (until - from).TotalSeconds) * pods : 0;
-            // A clock that jumps back over midnight does not begin the day before anew.
-            status = string.CompareOrdinal(status.Day, PrewarmTick.Day(now)) >= 0 ? status : status with { Day = PrewarmTick.Day(now), PodSeconds = 0 };
+            status = status.Today(now);
             var left = Math.Min(Left(model.Spec!.Prewarm.Budget.PodHours, status.PodSeconds),
                 Left(options.NamespacePodHours.TryGetValue(key.Namespace, out var hours) ? hours : null, status.PodSeconds + others));
             if (today > left)

@@ -55,6 +55,21 @@ internal sealed class MemoryStore(IKubeApi api, PrewarmOptions options, TimeProv
         return memory;
     }
 
+    /// <summary>Gives a model that nothing is remembered of what a history taught.</summary>
+    /// <returns>False: something is.</returns>
+    public bool Begin(ModelKey model, ServiceMemory memory)
+    {
+        var key = Key(model);
+        if (_memories.TryGetValue(key, out var there) && there.Seen > 0)
+        {
+            return false;
+        }
+
+        _memories[key] = memory;
+        _dirty.Add(Shard(key));
+        return true;
+    }
+
     /// <summary>Reads what the last process left; once.</summary>
     public async Task LoadAsync(CancellationToken cancellationToken)
     {

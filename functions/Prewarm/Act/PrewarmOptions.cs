@@ -15,6 +15,9 @@ internal sealed class PrewarmOptions
     /// <value>Pod-hours of all models of a namespace in one UTC day (<c>Prewarm__NamespacePodHours</c>: <c>team-a=10,team-b=2.5</c>). Default: no limits.</value>
     public IReadOnlyDictionary<string, double> NamespacePodHours { get; set; } = new Dictionary<string, double>();
 
+    /// <value>A trace as <c>backtest</c> reads, to begin with where nothing was learned yet (<c>Prewarm__History</c>). Default: none.</value>
+    public string? History { get; set; }
+
     /// <summary>A Revision whose PodAutoscaler has not followed by then belongs to a Knative before 1.21.</summary>
     public TimeSpan Follow { get; set; } = TimeSpan.FromSeconds(5);
 

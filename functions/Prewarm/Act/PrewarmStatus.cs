@@ -34,6 +34,10 @@ internal sealed record PrewarmStatus
 
     /// <summary>What an idle second costs against its usual price, because of the budgets; null: the usual.</summary>
     public double? Price { get; init; }
+
+    /// <summary>With what this UTC day has cost: nothing yet where the last one told is over. A clock that jumps back over midnight does not begin the day before anew.</summary>
+    public PrewarmStatus Today(DateTimeOffset now) =>
+        now.UtcDateTime.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture) is var day && string.CompareOrdinal(Day, day) >= 0 ? this : this with { Day = day, PodSeconds = 0 };
 }
 
 /// <summary>A CachedModel's <c>status.prewarm</c>.</summary>

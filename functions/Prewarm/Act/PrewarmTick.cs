@@ -13,7 +13,7 @@ namespace Prewarm.Functions.Prewarm;
 /// 1. what was learned is read, and what has come since is folded in; 2. each model: cache first, then pods, within its budget; 3. holds that have run out are taken back, whoever made them; 4. what was learned is saved.
 /// </summary>
 internal sealed class PrewarmTick(
-    IKubeApi api, ICatalog catalog, IOptions<CatalogOptions> scope, IArrivals arrivals, MemoryStore memories, FleetForecast forecast, FleetStore fleet, HoldActor holds, CacheActor caches, PrewarmOptions options, TimeProvider time, ILogger<PrewarmTick> logger) : IDisposable
+    IKubeApi api, ICatalog catalog, IOptions<CatalogOptions> scope, IArrivals arrivals, MemoryStore memories, FleetForecast forecast, FleetStore fleet, HistoryStart history, HoldActor holds, CacheActor caches, PrewarmOptions options, TimeProvider time, ILogger<PrewarmTick> logger) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1, 1);
     private readonly BudgetPrices _prices = new(options);
@@ -57,6 +57,13 @@ internal sealed class PrewarmTick(
         _before = time.GetTimestamp();
         _told ??= await ToldAsync(cancellationToken);
         var models = catalog.Current;
+        // Minutes of pure work, so not on the caller's thread; what it taught is saved before anything else, memories first: a crash in between reads it again and changes no memory that there is.
+        if (fleet.First && await Task.Run(() => history.Read(models, cancellationToken), cancellationToken))
+        {
+            await memories.SaveAsync(now: true, cancellationToken);
+            await fleet.SaveAsync(now: true, cancellationToken);
+        }
+
         foreach (var gone in _told.Keys.Where(k => !models.ByKey.ContainsKey(k)).ToList())
         {
             PrewarmMetrics.Forget(gone, _told[gone]);
@@ -175,9 +182,7 @@ internal sealed class PrewarmTick(
 
     /// <summary>Pod-seconds of this day of the namespace's other models.</summary>
     private double Others(ModelKey key, DateTimeOffset now) =>
-        _told!.Where(t => t.Key.Namespace == key.Namespace && t.Key != key && string.CompareOrdinal(t.Value.Day, Day(now)) >= 0).Sum(t => t.Value.PodSeconds);
-
-    internal static string Day(DateTimeOffset now) => now.UtcDateTime.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture);
+        _told!.Where(t => t.Key.Namespace == key.Namespace && t.Key != key).Sum(t => t.Value.Today(now).PodSeconds);
 
     /// <summary>Little's law over the busiest of the last minutes with calls.</summary>
     private static int Pods(CachedModel model, IReadOnlyList<ArrivalMinute> recent)

@@ -101,7 +101,7 @@ public sealed class CodeRightsTests(AppliedCluster cluster) : IClassFixture<Appl
         var forecast = new FleetForecast(new(0, ForecastPrior.ReadNeutral()));
         var fleet = new FleetStore(api, forecast, new(10), options, TimeProvider.System, NullLogger<FleetStore>.Instance);
         using var nowhere = new HttpClient();
-        using var tick = new PrewarmTick(api, new CatalogFake(held, idle), Options.Create(new CatalogOptions { Namespaces = [RightsTable.Models] }), arrivals, memories, forecast, fleet,
+        using var tick = new PrewarmTick(api, new CatalogFake(held, idle), Options.Create(new CatalogOptions { Namespaces = [RightsTable.Models] }), arrivals, memories, forecast, fleet, new(forecast, memories, options, TimeProvider.System, NullLogger<HistoryStart>.Instance),
             new(api, new(nowhere, null), options, TimeProvider.System, NullLogger<HoldActor>.Instance),
             new(api, new(api, TimeProvider.System, NullLogger<WakeLoads>.Instance), TimeProvider.System, NullLogger<CacheActor>.Instance), options, TimeProvider.System, NullLogger<PrewarmTick>.Instance);
         // What has come is written twice: the second time what is there is replaced.
