@@ -15,6 +15,10 @@ internal sealed class SandboxUp : IAsyncDisposable
 {
     private static readonly TimeSpan s_startLimit = TimeSpan.FromSeconds(120);
     private static readonly TimeSpan s_stopLimit = TimeSpan.FromSeconds(15);
+
+    /// <summary>The functions as an image holds them, compiled ahead of time, instead of those that were built along.</summary>
+    private static readonly string? s_functions = Environment.GetEnvironmentVariable("PREWARM_TEST_FUNCTIONS");
+
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _errors = new();
     private readonly List<IDisposable> _clients = [];
@@ -76,7 +80,7 @@ internal sealed class SandboxUp : IAsyncDisposable
     private static async Task<SandboxUp> StartAsync(bool deployed, string[] options)
     {
         var folder = Directory.CreateTempSubdirectory("scenario-").FullName;
-        var start = Command(folder, ["up", "--json", .. options]);
+        var start = Command(folder, ["up", "--json", .. s_functions is { Length: > 0 } ? ["--functions", s_functions] : Array.Empty<string>(), .. options]);
         var sandbox = new SandboxUp(Process.Start(start)!, folder) { Deployed = deployed };
         sandbox._process.ErrorDataReceived += (_, line) => sandbox._errors.Enqueue(line.Data ?? "");
         sandbox._process.BeginErrorReadLine();

@@ -28,7 +28,7 @@ public sealed class SecondLookTests(SharedSandbox shared)
         }
 
         Assert.Equal(before, await VersionsAsync(world));
-        Assert.Equal(["v1"], watch.Versions);
+        Assert.Equal(["v1"], watch.Seen);
     }
 
     [Fact(Explicit = true)]
@@ -45,7 +45,7 @@ public sealed class SecondLookTests(SharedSandbox shared)
         await upload;
         await Task.WhenAll(keys.Select(key => PostAsync(world, key)));
         await world.ServesAsync("shuffled", "v1");
-        Assert.Equal(["v1"], watch.Versions);
+        Assert.Equal(["v1"], watch.Seen);
         TrainedModels.AssertFrom("archive", await world.AskAsync("/v1/models/shuffled:predict", TrainedModels.Prompt));
     }
 

@@ -51,7 +51,7 @@ public sealed class TakeoverTests(SharedSandbox shared)
             && (await KeptAsync(world, "dataloads")).Length == 1, async () => $"caches left beside {served}: {string.Join(", ", await world.LeftAsync())}");
         await UserWorld.UntilAsync(async () => (await world.ListAsync("apis/data.fluid.io/v1alpha1", "datasets")).All(d => d.Name() == served || d.Name() == refusedSet),
             async () => $"Datasets beside {served} and {refusedSet}: {string.Join(", ", await world.LeftAsync())}");
-        Assert.Equal(["v1", "v2", "v3", "v4", "v5"], watch.Versions.Order(StringComparer.Ordinal));
+        Assert.Equal(["v1", "v2", "v3", "v4", "v5"], watch.Seen.Order(StringComparer.Ordinal));
 
         await world.DeleteModelAsync("successor");
         await world.GoneAsync("successor");
