@@ -41,20 +41,21 @@ public class ServiceMemoryTests
         var forecast = new LearnedForecast(1, ForecastPrior.Learn([], 16));
         var rates = new float[SlotGrid.Count];
         var windows = new ReadyWindow[GapPolicy.MostWindows];
-        for (var i = 0; i < 100; i++)
+        // The run time may count a little against whatever thread it stops, once; what is allocated at each arrival shows in every round.
+        var (at, least) = (0, long.MaxValue);
+        for (var round = 0; round < 6; round++)
         {
-            forecast.Arrive(0, i * 400, rates);
-            WindowRule.Plan(rates, 600, windows);
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            for (var i = 0; i < 100; i++)
+            {
+                forecast.Arrive(0, at += 400, rates);
+                WindowRule.Plan(rates, 600, windows);
+            }
+
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
         }
 
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 100; i < 200; i++)
-        {
-            forecast.Arrive(0, i * 400, rates);
-            WindowRule.Plan(rates, 600, windows);
-        }
-
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(0, least);
     }
 
     [Fact]
