@@ -3,7 +3,7 @@ using Prewarm.Functions.Prewarm;
 namespace Prewarm.Tests.Benchmarks;
 
 /// <summary>
-/// Makes functions/Prewarm/neutral.prior: what a forecast learns from made-up services. Half and more are called by people in sessions (with nights, office
+/// Makes functions/Prewarm/Forecast/neutral.prior: what a forecast learns from made-up services. Half and more are called by people in sessions (with nights, office
 /// hours, moods, short lives), the rest by timers, daily at a usual time, without memory, or with heavy tails. The parameters are guesses at what is usual, from no trace.
 /// </summary>
 internal static class NeutralPrior
