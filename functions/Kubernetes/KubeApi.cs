@@ -150,18 +150,10 @@ internal sealed class KubeApi(HttpClient http, TimeProvider? time = null) : IKub
             using var response = await SendAsync(HttpMethod.Get, type.Path(ns) + query, null, cancellationToken);
             await ThrowIfFailedAsync(response, cancellationToken);
             await using var stream = await response.Content.ReadAsStreamAsync(cancellationToken);
-            using var page = await JsonDocument.ParseAsync(stream, default, cancellationToken);
-            if (page.RootElement.TryGetProperty("items", out var array) && array.ValueKind == JsonValueKind.Array)
-            {
-                foreach (var item in array.EnumerateArray())
-                {
-                    items.Add(item.Deserialize(type.Json) ?? throw new JsonException($"A list of {type.Plural} holds a null."));
-                }
-            }
-
-            var metadata = Child(page.RootElement, "metadata");
-            resourceVersion = Text(metadata, "resourceVersion") ?? resourceVersion;
-            next = Text(metadata, "continue");
+            var page = new ListPage<T>(type, items);
+            await page.ReadAsync(stream, cancellationToken);
+            resourceVersion = page.ResourceVersion ?? resourceVersion;
+            next = page.Continue;
         }
         while (!string.IsNullOrEmpty(next));
         return new KubeList<T>(items, resourceVersion);
