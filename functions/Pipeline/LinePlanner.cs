@@ -22,7 +22,9 @@ internal static class LinePlanner
     /// <summary>Plans until the status stands still, so that one observation is used up in one pass and a second pass writes nothing.</summary>
     public static LinePlan Settle(Observed observed, DateTimeOffset now)
     {
-        var plan = Plan(observed, now);
+        // Of spec and cluster, which stay as they are while the status moves.
+        var faults = observed.Model.Metadata.DeletionTimestamp is null ? Faults(observed) : [];
+        var plan = Plan(observed, faults, now);
         if (Same(plan.Status, observed.Model.Status))
         {
             // Planning once more would start from the very same: what nearly every look finds.
@@ -32,7 +34,7 @@ internal static class LinePlanner
         for (var step = 1; step < MaxSteps; step++)
         {
             var model = observed.Model;
-            var next = Plan(observed with { Model = new() { ApiVersion = model.ApiVersion, Kind = model.Kind, Metadata = model.Metadata, Spec = model.Spec, Status = plan.Status } }, now);
+            var next = Plan(observed with { Model = new() { ApiVersion = model.ApiVersion, Kind = model.Kind, Metadata = model.Metadata, Spec = model.Spec, Status = plan.Status } }, faults, now);
             if (Same(next.Status, plan.Status))
             {
                 return next;
@@ -52,6 +54,11 @@ internal static class LinePlanner
             return true;
         }
 
+        if (Differ(a?.Versions, b?.Versions) || Differ(a?.Conditions, b?.Conditions))
+        {
+            return false;
+        }
+
         var (one, other) = (Bytes(a), Bytes(b));
         // The same in another order is as long.
         return one.AsSpan().SequenceEqual(other) || (one.Length == other.Length && JsonNode.DeepEquals(JsonNode.Parse(one), JsonNode.Parse(other)));
@@ -65,7 +72,13 @@ internal static class LinePlanner
 
     private static bool Alike<T>(List<T>? a, List<T>? b) => a is null || b is null ? a == b : a.SequenceEqual(b);
 
-    public static LinePlan Plan(Observed observed, DateTimeOffset now)
+    /// <summary>The other usual case: something has changed in a list. False says nothing, because equal texts may be read into unequal objects (<see cref="VersionStatus.Newer"/>).</summary>
+    private static bool Differ(List<VersionStatus>? a, List<VersionStatus>? b) => a is not null && b is not null
+        && (a.Count != b.Count || a.Where((version, i) => version != b[i] && version with { Newer = b[i].Newer } != b[i]).Any());
+
+    private static bool Differ(List<ModelCondition>? a, List<ModelCondition>? b) => a is not null && b is not null && !a.SequenceEqual(b);
+
+    private static LinePlan Plan(Observed observed, IReadOnlyList<SpecFault> faults, DateTimeOffset now)
     {
         var model = observed.Model;
         var before = model.Status ?? new();
@@ -83,7 +96,7 @@ internal static class LinePlanner
         }
 
         // 2
-        if (Faults(observed) is { Count: > 0 } faults)
+        if (faults.Count > 0)
         {
             return Invalid(model, before, conditions, faults);
         }
