@@ -10,8 +10,9 @@ namespace Prewarm.Functions.Pipeline;
 /// <summary>Carries out the steps of a plan, each under a span of the trace that its version's upload began.</summary>
 internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionProver prover, ILogger logger)
 {
-    /// <summary>Applies one action; true when the model should be looked at again at once.</summary>
-    public async Task<bool> ApplyAsync(Observed observed, LinePlan plan, LineAction action, CancellationToken cancellationToken)
+    /// <summary>Applies one action.</summary>
+    /// <param name="observed">With what <see cref="ModelObserver.ByNameAsync"/> has found.</param>
+    public async Task<Done> ApplyAsync(Observed observed, LinePlan plan, LineAction action, CancellationToken cancellationToken)
     {
         using var span = LineTracing.Step(action, observed.Model.Key(), plan.Status);
         try
@@ -25,7 +26,7 @@ internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionP
         }
     }
 
-    private async Task<bool> StepAsync(Observed observed, LinePlan plan, LineAction action, CancellationToken cancellationToken)
+    private async Task<Done> StepAsync(Observed observed, LinePlan plan, LineAction action, CancellationToken cancellationToken)
     {
         var ns = observed.Model.Metadata.Namespace;
         switch (action)
@@ -37,11 +38,11 @@ internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionP
                     Kind = CatalogKinds.CachedModels.Kind,
                     Metadata = new() { Name = observed.Model.Metadata.Name, Namespace = ns, Finalizers = finalize.Present ? [Ownership.Finalizer] : null },
                 }, Ownership.FinalizerManager, force: true, null, cancellationToken);
-                return false;
+                return default;
             case LineAction.ApplyDataset a:
-                return (await ApplyAsync(FluidKinds.Datasets, observed.Model, observed.Datasets, a.Dataset, cancellationToken)).Changed;
+                return (await ApplyAsync(FluidKinds.Datasets, observed.Model, observed.Datasets, a.Dataset, cancellationToken)).Done;
             case LineAction.ApplyRuntime a:
-                return (await ApplyAsync(FluidKinds.JindoRuntimes, observed.Model, observed.Runtimes, a.Runtime, cancellationToken)).Changed;
+                return (await ApplyAsync(FluidKinds.JindoRuntimes, observed.Model, observed.Runtimes, a.Runtime, cancellationToken)).Done;
             case LineAction.ApplyLoad a:
                 var load = await ApplyAsync(FluidKinds.DataLoads, observed.Model, observed.Loads, a.Load, cancellationToken);
                 if (load.Made)
@@ -49,20 +50,20 @@ internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionP
                     Log.LoadStarted(logger, observed.Model.Key(), a.Load.Metadata.Name!);
                 }
 
-                return load.Changed;
+                return load.Done;
             case LineAction.ApplyService a:
-                return await ServeAsync(observed, a.Service, cancellationToken);
+                return new(await ServeAsync(observed, a.Service, cancellationToken));
             case LineAction.DeleteService a:
-                return await api.DeleteAsync(ServingKinds.InferenceServices, ns, a.Name, a.Uid, now: false, cancellationToken);
+                return new(await api.DeleteAsync(ServingKinds.InferenceServices, ns, a.Name, a.Uid, now: false, cancellationToken));
             case LineAction.DeleteLoad a:
-                return await api.DeleteAsync(FluidKinds.DataLoads, ns, a.Name, a.Uid, now: false, cancellationToken);
+                return new(await api.DeleteAsync(FluidKinds.DataLoads, ns, a.Name, a.Uid, now: false, cancellationToken));
             case LineAction.DeleteDataset a:
-                return await api.DeleteAsync(FluidKinds.Datasets, ns, a.Name, a.Uid, now: false, cancellationToken);
+                return new(await api.DeleteAsync(FluidKinds.Datasets, ns, a.Name, a.Uid, now: false, cancellationToken));
             case LineAction.DeleteRuntime a:
-                return await api.DeleteAsync(FluidKinds.JindoRuntimes, ns, a.Name, a.Uid, now: false, cancellationToken);
+                return new(await api.DeleteAsync(FluidKinds.JindoRuntimes, ns, a.Name, a.Uid, now: false, cancellationToken));
             case LineAction.Prove a:
                 await ProveAsync(observed, plan, a, cancellationToken);
-                return true;
+                return new(true);
             default:
                 throw new InvalidOperationException($"no step for {action.GetType().Name}");
         }
@@ -73,8 +74,7 @@ internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionP
         where T : class, IKubeObject
     {
         var (ns, name) = (model.Metadata.Namespace, desired.Metadata.Name!);
-        // What has lost our label is not among those observed.
-        var before = observed.FirstOrDefault(o => o.Metadata.Name == name) ?? await api.GetAsync(type, ns, name, cancellationToken);
+        var before = observed.FirstOrDefault(o => o.Metadata.Name == name);
         if (before is not null && Ownership.Foreign(model, before.Metadata))
         {
             throw new ForeignObjectException(type.Kind, name);
@@ -119,5 +119,13 @@ internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionP
         version.Message = message;
     }
 
-    private readonly record struct Written<T>(T Object, bool Made, bool Changed);
+    /// <param name="Again">The model should be looked at again at once.</param>
+    /// <param name="Written">What the API server answered to a Dataset, JindoRuntime or DataLoad.</param>
+    public readonly record struct Done(bool Again, IKubeObject? Written = null);
+
+    private readonly record struct Written<T>(T Object, bool Made, bool Changed)
+        where T : class, IKubeObject
+    {
+        public Done Done => new(Changed, Object);
+    }
 }

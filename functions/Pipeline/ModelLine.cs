@@ -197,9 +197,24 @@ internal sealed class ModelLine : IModelLine
         }
 
         var again = false;
+        var after = await _observer.ByNameAsync(observed, plan.Actions, cancellationToken);
         foreach (var action in plan.Actions)
         {
-            again |= await _actor.ApplyAsync(observed, plan, action, cancellationToken);
+            var done = await _actor.ApplyAsync(after, plan, action, cancellationToken);
+            again |= done.Again;
+            after = done.Written is { } written ? after.With(written) : after;
+        }
+
+        if (again && plan.Actions.All(a => a is LineAction.ApplyDataset or LineAction.ApplyRuntime or LineAction.ApplyLoad))
+        {
+            // The answers show what another look would: where that finds nothing more to do, it need not be taken, nor the status written twice.
+            var model = observed.Model;
+            var next = LinePlanner.Settle(after with
+            {
+                Model = new() { ApiVersion = model.ApiVersion, Kind = model.Kind, Metadata = model.Metadata, Spec = model.Spec, Status = plan.Status },
+                Read = plan.Status,
+            }, _time.GetUtcNow());
+            (plan, again) = next.Actions.Count == 0 ? (next, false) : (plan, true);
         }
 
         if (plan.Status.Phase != "Deleting" || !plan.Actions.Any(a => a is LineAction.Finalize))

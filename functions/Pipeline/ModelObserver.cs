@@ -53,6 +53,25 @@ internal sealed class ModelObserver(IKubeReader api, IUploadSource uploads, ICat
         };
     }
 
+    /// <summary>
+    /// Adds what a plan is about to write and no list has shown: it is not there, has lost our label, or is somebody else's. All at once, because a look's time is what is asked one after another.
+    /// </summary>
+    public async Task<Observed> ByNameAsync(Observed observed, IReadOnlyList<LineAction> actions, CancellationToken cancellationToken)
+    {
+        var ns = observed.Model.Metadata.Namespace;
+        var datasets = Missing(FluidKinds.Datasets, observed.Datasets, actions.OfType<LineAction.ApplyDataset>().Select(a => a.Dataset));
+        var runtimes = Missing(FluidKinds.JindoRuntimes, observed.Runtimes, actions.OfType<LineAction.ApplyRuntime>().Select(a => a.Runtime));
+        var loads = Missing(FluidKinds.DataLoads, observed.Loads, actions.OfType<LineAction.ApplyLoad>().Select(a => a.Load));
+        return observed with { Datasets = await datasets, Runtimes = await runtimes, Loads = await loads };
+
+        async Task<IReadOnlyList<T>> Missing<T>(ResourceType<T> type, IReadOnlyList<T> shown, IEnumerable<T> wanted)
+            where T : class, IKubeObject
+        {
+            var found = await Task.WhenAll(wanted.Select(w => w.Metadata.Name!).Where(name => !shown.Any(s => s.Metadata.Name == name)).Select(name => api.GetAsync(type, ns, name, cancellationToken)));
+            return found.Length == 0 ? shown : [.. shown, .. found.OfType<T>()];
+        }
+    }
+
     /// <summary>Reads a small object of the model's store; null when it is missing or too large.</summary>
     public async Task<byte[]?> ReadAsync(CachedModel model, string key, int maxBytes, CancellationToken cancellationToken)
     {

@@ -1,4 +1,5 @@
 using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Rollout;
 using Prewarm.Functions.Upload;
 using Prewarm.Functions.Warm;
@@ -38,6 +39,23 @@ internal sealed record Observed(CachedModel Model)
 
     /// <summary>Nodes with a predictor pod, by revision.</summary>
     public ILookup<string, string> PodNodes { get; init; } = Array.Empty<string>().ToLookup(p => p);
+
+    /// <summary>The same with an object as the API server answered it to the one who wrote it: what reading it again would show.</summary>
+    public Observed With(IKubeObject written) => written switch
+    {
+        // One that has just been made has no workers.
+        Dataset dataset => this with
+        {
+            Datasets = Put(Datasets, dataset),
+            WorkerNodes = WorkerNodes.ContainsKey(dataset.Metadata.Name!) ? WorkerNodes : new Dictionary<string, IReadOnlyList<string>>(WorkerNodes) { [dataset.Metadata.Name!] = [] },
+        },
+        JindoRuntime runtime => this with { Runtimes = Put(Runtimes, runtime) },
+        DataLoad load => this with { Loads = Put(Loads, load) },
+        _ => throw new InvalidOperationException($"{written.GetType().Name} is not among what is observed"),
+    };
+
+    private static IReadOnlyList<T> Put<T>(IReadOnlyList<T> before, T written)
+        where T : IKubeObject => [.. before.Where(b => b.Metadata.Name != written.Metadata.Name), written];
 }
 
 /// <summary>What one pass does, in order, and the status it leaves.</summary>

@@ -85,11 +85,21 @@ public sealed class LineRoundTripsTests : IAsyncLifetime
         Assert.Empty(_requests.Together);
     }
 
+    [Fact]
+    public async Task NamesToBeWritten_AreAskedForAtTheSameTime()
+    {
+        _prefix.Complete = true;
+        _requests.Together = ["/datasets/", "/jindoruntimes/", "/dataloads/"];
+        await _line.AdvanceAsync(Key, _world.Deadline);
+        Assert.Empty(_requests.Together);
+        Assert.Equal(3, _requests.Seen.Count(r => r.StartsWith("PATCH", StringComparison.Ordinal) && !r.Contains("/cachedmodels/", StringComparison.Ordinal)));
+    }
+
     /// <summary>The model; three lists, the InferenceService and the pods; Dataset, JindoRuntime, DataLoad, each read by name before it is made, for the name may be somebody else's.</summary>
     private const int UntilLoad = 12;
 
-    /// <summary>And the status, its Events, and the pass that finds nothing more to do.</summary>
-    private const int UploadLook = 24;
+    /// <summary>And the status, once, and its Events.</summary>
+    private const int UploadLook = 16;
 
     /// <summary>The model, three lists, the InferenceService, the pods and the nodes of one Dataset.</summary>
     private const int IdleLook = 7;
