@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -15,7 +16,15 @@ internal sealed record Question(string Verb, string Group, string Resource, stri
 internal sealed class Access(ObjectStore store, Registry registry, string adminToken, TimeProvider time)
 {
     private static readonly User s_anonymous = new("system:anonymous", ["system:unauthenticated"]);
+    private static readonly string[] s_kinds = ["clusterrolebindings", "rolebindings", "clusterroles", "roles"];
+
+    /// <summary>Answers that are remembered at most, so that they need not all be found again.</summary>
+    private const int MostAnswers = 20_000;
+
     private readonly byte[] _key = RandomNumberGenerator.GetBytes(32);
+
+    /// <summary>What was answered at a version of RBAC's objects: every request asks, and the objects hardly ever change.</summary>
+    private readonly ConcurrentDictionary<(long Version, string User, string Groups, Question Question), bool> _answers = new();
 
     public (string Token, DateTimeOffset Expires) Issue(string ns, string name, string uid, long seconds)
     {
@@ -84,6 +93,22 @@ internal sealed class Access(ObjectStore store, Registry registry, string adminT
             return true;
         }
 
+        var key = (s_kinds.Max(k => store.Latest(Find(k))), user.Name, string.Join('\n', user.Groups), question);
+        if (_answers.TryGetValue(key, out var answer))
+        {
+            return answer;
+        }
+
+        if (_answers.Count >= MostAnswers)
+        {
+            _answers.Clear();
+        }
+
+        return _answers[key] = Judge(user, question);
+    }
+
+    private bool Judge(User user, Question question)
+    {
         foreach (var binding in List("clusterrolebindings", null).Concat(question.Namespace is null ? [] : List("rolebindings", question.Namespace)))
         {
             var ns = (string?)binding["metadata"]?["namespace"];
@@ -97,11 +122,13 @@ internal sealed class Access(ObjectStore store, Registry registry, string adminT
         return false;
     }
 
-    private List<JsonObject> List(string plural, string? ns) => store.List(registry.Find("rbac.authorization.k8s.io", "v1", plural)!, ns);
+    private List<JsonObject> List(string plural, string? ns) => store.List(Find(plural), ns);
+
+    private Kind Find(string plural) => registry.Find("rbac.authorization.k8s.io", "v1", plural)!;
 
     private JsonObject? Role(JsonNode reference, string? ns) => (string?)reference["kind"] == "ClusterRole"
-        ? store.Get(registry.Find("rbac.authorization.k8s.io", "v1", "clusterroles")!, null, (string)reference["name"]!)
-        : store.Get(registry.Find("rbac.authorization.k8s.io", "v1", "roles")!, ns, (string)reference["name"]!);
+        ? store.Get(Find("clusterroles"), null, (string)reference["name"]!)
+        : store.Get(Find("roles"), ns, (string)reference["name"]!);
 
     private static bool Is(User user, JsonObject subject, string? ns) => (string?)subject["kind"] switch
     {

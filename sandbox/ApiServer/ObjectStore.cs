@@ -12,7 +12,8 @@ internal sealed record Change(long Version, string Type, Kind Kind, string Names
 internal sealed record Place(Kind Kind, string? Namespace, string Name);
 
 /// <summary>
-/// Objects in memory as JSON text under one lock: readers get their own parsed copy, so nothing is shared between requests.
+/// Objects in memory as JSON text under one lock: readers get their own parsed copy, so nothing is shared between requests. What is read is found under the lock and parsed outside it, and
+/// labels are kept beside the text, so that a list of few among many costs what the few cost.
 /// Each kind has its own history and its own signal, so that a watch wakes only for its kind.
 /// </summary>
 internal sealed class ObjectStore(int history)
@@ -35,9 +36,21 @@ internal sealed class ObjectStore(int history)
 
     public JsonObject? Get(Kind kind, string? ns, string name)
     {
+        Stored? stored;
         lock (_gate)
         {
-            return Of(kind).Objects.TryGetValue(Key(ns, name), out var stored) ? Parse(stored.Json, kind) : null;
+            stored = Of(kind).Objects.GetValueOrDefault(Key(ns, name));
+        }
+
+        return stored is null ? null : Parse(stored.Json, kind);
+    }
+
+    /// <summary>The version of a kind's last change; 0 before the first.</summary>
+    public long Latest(Kind kind)
+    {
+        lock (_gate)
+        {
+            return Of(kind).Latest;
         }
     }
 
@@ -59,21 +72,20 @@ internal sealed class ObjectStore(int history)
         }
     }
 
-    public List<JsonObject> List(Kind kind, string? ns, Selector? selector = null)
-    {
-        lock (_gate)
-        {
-            return [.. Of(kind).Objects.Values.Where(s => ns is null || s.Namespace == ns).Select(s => Parse(s.Json, kind)).Where(o => selector?.Matches(o) != false)];
-        }
-    }
+    public List<JsonObject> List(Kind kind, string? ns, Selector? selector = null) => Snapshot(kind, ns, selector).Items;
 
     /// <summary>A list and the version it was made at.</summary>
-    public (List<JsonObject> Items, long Version) Snapshot(Kind kind, string? ns, Selector selector)
+    public (List<JsonObject> Items, long Version) Snapshot(Kind kind, string? ns, Selector? selector)
     {
+        List<Stored> found;
+        long version;
         lock (_gate)
         {
-            return (List(kind, ns, selector), _version);
+            found = [.. Of(kind).Objects.Values.Where(s => (ns is null || s.Namespace == ns) && (selector is not { OfHeads: true } || selector.Matches(s.Head)))];
+            version = _version;
         }
+
+        return ([.. found.Select(s => Parse(s.Json, kind)).Where(o => selector is null or { OfHeads: true } || selector.Matches(o))], version);
     }
 
     public bool IsEmpty(Kind kind, string ns)
@@ -94,7 +106,8 @@ internal sealed class ObjectStore(int history)
             var (ns, name, uid) = ((string?)meta["namespace"], (string)meta["name"]!, (string?)meta["uid"] ?? "");
             bucket.Objects.TryGetValue(Key(ns, name), out var before);
             meta["resourceVersion"] = (++_version).ToString();
-            var stored = new Stored(Encoding.UTF8.GetBytes(obj.ToJsonString()), ns ?? "", uid,
+            var head = new JsonObject { ["metadata"] = new JsonObject { ["name"] = name, ["namespace"] = ns, ["labels"] = meta["labels"]?.DeepClone() } };
+            var stored = new Stored(Encoding.UTF8.GetBytes(obj.ToJsonString()), head, ns ?? "", uid,
                 [.. (meta["ownerReferences"] as JsonArray ?? []).Select(o => (string?)o?["uid"] ?? "").Distinct()]);
             bucket.Objects[Key(ns, name)] = stored;
             Unlink(before);
@@ -194,6 +207,7 @@ internal sealed class ObjectStore(int history)
     private void Record(Bucket bucket, Change change)
     {
         bucket.Changes.Add(change);
+        bucket.Latest = change.Version;
         if (bucket.Changes.Count > history)
         {
             var drop = Math.Max(1, history / 10);
@@ -219,7 +233,8 @@ internal sealed class ObjectStore(int history)
 
     private static string Key(string? ns, string name) => $"{ns}/{name}";
 
-    private sealed record Stored(byte[] Json, string Namespace, string Uid, string[] Owners);
+    /// <param name="Head">Name, namespace and labels, to be read under the gate only.</param>
+    private sealed record Stored(byte[] Json, JsonObject Head, string Namespace, string Uid, string[] Owners);
 
     private sealed class Bucket
     {
@@ -227,5 +242,6 @@ internal sealed class ObjectStore(int history)
         public List<Change> Changes { get; } = [];
         public TaskCompletionSource Signal { get; set; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
         public long Forgotten { get; set; }
+        public long Latest { get; set; }
     }
 }

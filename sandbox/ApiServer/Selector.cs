@@ -36,6 +36,9 @@ internal sealed class Selector
     /// <summary>Fields that the field selector names.</summary>
     public List<string> Fields { get; } = [];
 
+    /// <summary>Name, namespace and labels of an object tell.</summary>
+    public bool OfHeads => Fields.TrueForAll(f => f is "metadata.name" or "metadata.namespace");
+
     public bool IsEmpty => _tests.Count == 0;
 
     public bool Matches(JsonObject obj) => _tests.TrueForAll(t => t(obj));
