@@ -54,6 +54,9 @@ internal sealed class ApiWorld(TimeSpan? limit = null) : IAsyncDisposable
     /// <summary>A bare HTTP client of the administrator.</summary>
     public HttpClient Http() => Foreign ? KubeApiFactory.CreateHttpClient(Environment.GetEnvironmentVariable("PREWARM_TEST_KUBECONFIG")) : Server.CreateClient();
 
+    /// <summary>The administrator's kubeconfig.</summary>
+    public string AdminKubeconfig => Foreign ? Environment.GetEnvironmentVariable("PREWARM_TEST_KUBECONFIG")! : Server.WriteKubeconfig(Path.Combine(_home.FullName, "admin"));
+
     /// <summary>For what only the sandbox's server lets a test do.</summary>
     public void OnlyOnTheSandbox(string why) => Xunit.Assert.SkipWhen(Foreign, why);
 

@@ -212,6 +212,48 @@ public sealed class ClientOnServerTests : IAsyncLifetime
         Assert.Equal(Enumerable.Range(0, 7).Select(i => $"d{i}"), seen);
     }
 
+    /// <summary>What kubectl patch and edit send beside a merge patch.</summary>
+    [Fact]
+    public async Task Patch_JsonAndStrategic_AsTheirMediaTypesSay()
+    {
+        const string json = "application/json-patch+json", strategic = "application/strategic-merge-patch+json";
+        await Api.CreateAsync(FluidKinds.Datasets, _world.Namespace, Typed("a", "oss://b/m"), _world.Deadline);
+        var dataset = $"/apis/data.fluid.io/v1alpha1/namespaces/{_world.Namespace}/datasets/a";
+        var (code, patched) = await PatchAsync(dataset, json, """
+            [{"op":"test","path":"/spec/mounts/0/name","value":"m"},{"op":"add","path":"/metadata/labels","value":{"x":"y"}},{"op":"replace","path":"/spec/mounts/0/mountPoint","value":"oss://b/other"},
+             {"op":"add","path":"/spec/mounts/-","value":{"mountPoint":"oss://b/second","name":"n"}},{"op":"remove","path":"/spec/mounts/0/name"}]
+            """);
+        Assert.Equal(HttpStatusCode.OK, code);
+        Assert.Equal("y", patched.Text("metadata", "labels", "x"));
+        Assert.Equal(["oss://b/other", "oss://b/second"], patched.At("spec", "mounts").Objects().Select(m => m.Text("mountPoint")));
+
+        // One step that cannot be taken, and none is.
+        (code, var refused) = await PatchAsync(dataset, json, """[{"op":"remove","path":"/metadata/labels/x"},{"op":"test","path":"/spec/mounts/0/mountPoint","value":"oss://b/m"}]""");
+        Assert.Equal((HttpStatusCode.UnprocessableEntity, "Invalid"), (code, refused.Text("reason")));
+        Assert.Equal("y", (await Api.GetAsync(FluidKinds.Datasets, _world.Namespace, "a", _world.Deadline))!.Metadata.Labels!["x"]);
+
+        // A custom resource has no schema for it.
+        (code, refused) = await PatchAsync(dataset, strategic, """{"metadata":{"labels":{"x":"z"}}}""");
+        Assert.Equal((HttpStatusCode.UnsupportedMediaType, "UnsupportedMediaType"), (code, refused.Text("reason")));
+
+        // A list with a merge key: what is named is changed, what is not stays.
+        using var http = _world.Http();
+        using var account = new StringContent("""{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"a"},"secrets":[{"name":"one"},{"name":"two"}]}""", System.Text.Encoding.UTF8, "application/json");
+        (await http.PostAsync(new Uri($"/api/v1/namespaces/{_world.Namespace}/serviceaccounts", UriKind.Relative), account, _world.Deadline)).EnsureSuccessStatusCode();
+        (code, patched) = await PatchAsync($"/api/v1/namespaces/{_world.Namespace}/serviceaccounts/a", strategic, """{"secrets":[{"name":"three"},{"$patch":"delete","name":"one"}]}""");
+        Assert.Equal(HttpStatusCode.OK, code);
+        Assert.Equal(["three", "two"], patched.At("secrets").Objects().Select(m => m.Text("name")).Order(StringComparer.Ordinal));
+    }
+
+    private async Task<(HttpStatusCode Code, JsonNode Answer)> PatchAsync(string path, string mediaType, string patch)
+    {
+        using var http = _world.Http();
+        using var body = new StringContent(patch);
+        body.Headers.ContentType = new(mediaType);
+        using var answer = await http.PatchAsync(new Uri(path, UriKind.Relative), body, _world.Deadline);
+        return (answer.StatusCode, JsonNode.Parse(await answer.Content.ReadAsStringAsync(_world.Deadline))!);
+    }
+
     [Fact]
     public async Task Continue_AfterCompaction_Gone()
     {
