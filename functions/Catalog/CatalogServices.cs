@@ -14,7 +14,7 @@ internal static class CatalogServices
         services.AddSingleton<CatalogWatch>();
         services.AddSingleton<ICatalog>(p => p.GetRequiredService<CatalogWatch>());
         services.AddSingleton<ICatalogContact>(p => p.GetRequiredService<CatalogWatch>());
-        services.AddHostedService(p => p.GetRequiredService<CatalogWatch>());
+        services.AddLateService<CatalogWatch>();
         return services;
     }
 }

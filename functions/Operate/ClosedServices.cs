@@ -11,8 +11,10 @@ using Microsoft.Extensions.Options;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Events;
 using Prewarm.Functions.Pipeline;
+using Prewarm.Functions.Prewarm;
 using Prewarm.Functions.Relay;
 using Prewarm.Functions.Scale;
+using Prewarm.Functions.Scale.Reads;
 
 namespace Prewarm.Functions.Operate;
 
@@ -24,21 +26,31 @@ internal static class ClosedServices
 {
     public static IServiceCollection AddClosed(this IServiceCollection services)
     {
-        Logger<CatalogWatch>(services);
-        Logger<EventDesk>(services);
-        Logger<EventTokenNotice>(services);
-        Logger<ModelLine>(services);
-        Logger<ModelSweep>(services);
-        Logger<NextLookLoop>(services);
-        Logger<ScaleWatch>(services);
         Logger<ActivationRun>(services);
         Logger<ActivationWriter>(services);
         Logger<Activations>(services);
+        Logger<CacheActor>(services);
+        Logger<CatalogWatch>(services);
+        Logger<EventDesk>(services);
+        Logger<EventTokenNotice>(services);
+        Logger<FirstBytes>(services);
+        Logger<FleetStore>(services);
+        Logger<HistoryStart>(services);
+        Logger<HoldActor>(services);
+        Logger<MemoryStore>(services);
+        Logger<ModelLine>(services);
+        Logger<ModelSweep>(services);
         Logger<ModelWake>(services);
+        Logger<NextLookLoop>(services);
+        Logger<PrewarmLoop>(services);
+        Logger<PrewarmTick>(services);
+        Logger<ReadLoop>(services);
         Logger<RelaySender>(services);
-        Logger<WakeRequests>(services);
+        Logger<ScaleWatch>(services);
         Logger<TrafficReporter>(services);
         Logger<UnobservedExceptions>(services);
+        Logger<WakeLoads>(services);
+        Logger<WakeRequests>(services);
         Options<CatalogOptions>(services);
         Options<ScaleOptions>(services);
         Options<RelayOptions>(services);

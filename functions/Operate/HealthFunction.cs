@@ -1,23 +1,12 @@
-using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Azure.Functions.Worker;
-using Microsoft.Extensions.Hosting;
-using Prewarm.Functions.Catalog;
 
 namespace Prewarm.Functions.Operate;
 
-/// <summary>Liveness (the process answers) and readiness (the catalog is known, and the process does not end).</summary>
-internal sealed class HealthFunction(ICatalog catalog, ICatalogContact contact, IHostApplicationLifetime lifetime)
+/// <summary>Liveness: the process answers. It needs nothing else, so that the first answer waits for nothing else.</summary>
+internal sealed class HealthFunction
 {
     [Function("Health")]
     public Task<IResult> Live([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "healthz")] HttpRequest request, FunctionContext context) =>
         Task.FromResult(Results.Text("ok\n"));
-
-    [Function("HealthReady")]
-    public Task<IResult> Ready([HttpTrigger(AuthorizationLevel.Anonymous, "get", Route = "readyz")] HttpRequest request, FunctionContext context)
-    {
-        var report = HealthReport.Of(catalog, contact, lifetime.ApplicationStopping.IsCancellationRequested);
-        return Task.FromResult(Results.Text(JsonSerializer.Serialize(report, OperateJsonContext.Default.HealthReport), "application/json",
-            statusCode: report.Ready ? StatusCodes.Status200OK : StatusCodes.Status503ServiceUnavailable));
-    }
 }

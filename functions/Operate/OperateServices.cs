@@ -38,6 +38,7 @@ internal static class OperateServices
         services.AddClosed();
         services.AddHostedService<UnobservedExceptions>();
         services.AddFunction<HealthFunction>();
+        services.AddFunction<ReadinessFunction>();
         services.AddFunction<MetricsFunction>();
         services.AddFunction<ModelsFunction>();
         services.AddSingleton<DoctorClient>();

@@ -27,7 +27,7 @@ internal static class PipelineServices
         // Only the role that hears of the cluster is always on and may write: a relay that looked at models would be refused at every look.
         if (configuration.Serves("ClusterChanged"))
         {
-            services.AddHostedService<NextLookLoop>();
+            services.AddLateService<NextLookLoop>();
         }
 
         return services;

@@ -40,7 +40,7 @@ internal static class PrewarmServices
         // Only the role of the tick may hold pods and caches.
         if (configuration.Serves("PrewarmTick"))
         {
-            services.AddHostedService<PrewarmLoop>();
+            services.AddLateService<PrewarmLoop>();
         }
 
         return services;

@@ -37,8 +37,8 @@ internal static class RelayServices
         services.AddFunction<PredictFunction>();
         if (configuration.ServesPredictions())
         {
-            services.AddHostedService<TrafficReporter>();
-            services.AddHostedService<RelayDrain>();
+            services.AddLateService<TrafficReporter>();
+            services.AddLateService<RelayDrain>();
             services.AddOptions<HostOptions>().Configure<IOptions<RelayOptions>>((host, relay) => host.ShutdownTimeout = relay.Value.Drain + relay.Value.Grace);
             services.AddOptions<KestrelServerOptions>().Configure<IOptions<RelayOptions>>((kestrel, relay) =>
             {

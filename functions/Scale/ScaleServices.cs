@@ -31,13 +31,13 @@ internal static class ScaleServices
         if (judges)
         {
             services.AddSingleton<IActivations>(p => p.GetRequiredService<Activations>());
-            services.AddHostedService<ReadLoop>();
+            services.AddLateService<ReadLoop>();
             services.AddSingleton<IWakeCauses>(p => p.GetRequiredService<Activations>());
         }
 
         if (judges || configuration.ServesPredictions())
         {
-            services.AddHostedService<ScaleWatch>();
+            services.AddLateService<ScaleWatch>();
         }
 
         return services;

@@ -9,17 +9,19 @@ namespace Microsoft.Azure.Functions.Worker;
 /// <summary>One function as its attributes describe it, read once when its type is registered.</summary>
 public sealed class FunctionDescriptor
 {
-    private readonly MethodInvoker _invoker;
     private readonly Func<FunctionContext, HttpContext, object?>[] _arguments;
     private readonly Type _type;
     private readonly MethodInfo _method;
+
+    // Made when they are asked for: of most functions one of them never is, and each is reflection at every start.
+    private MethodInvoker? _invoker;
+    private IReadOnlyList<object>? _metadata;
 
     private FunctionDescriptor(
         Type type, MethodInfo method, string name, HttpTriggerAttribute trigger, string requestName, Func<FunctionContext, HttpContext, object?>[] arguments)
     {
         _type = type;
         _method = method;
-        _invoker = MethodInvoker.Create(method);
         _arguments = arguments;
         IsStatic = method.IsStatic;
         Name = name;
@@ -28,7 +30,6 @@ public sealed class FunctionDescriptor
         AuthLevel = trigger.AuthLevel;
         RequestName = requestName;
         EntryPoint = $"{type.FullName}.{method.Name}";
-        Metadata = method.GetCustomAttributes(inherit: true);
     }
 
     /// <value>The function's name.</value>
@@ -51,7 +52,7 @@ public sealed class FunctionDescriptor
     internal bool IsStatic { get; }
 
     /// <value>The method's attributes: the endpoint's metadata, so that routing applies IRequestSizeLimitMetadata.</value>
-    internal IReadOnlyList<object> Metadata { get; }
+    internal IReadOnlyList<object> Metadata => _metadata ??= _method.GetCustomAttributes(inherit: true);
 
     /// <value>The class with the method.</value>
     internal Type Type => _type;
@@ -66,7 +67,7 @@ public sealed class FunctionDescriptor
             arguments[i] = _arguments[i](context, http);
         }
 
-        return _invoker.Invoke(instance, arguments.AsSpan());
+        return (_invoker ??= MethodInvoker.Create(_method)).Invoke(instance, arguments.AsSpan());
     }
 
     /// <summary>A delegate on the one object of the function, where it takes request and context and returns <see cref="Task{IResult}"/>; null: it does not.</summary>
@@ -81,7 +82,7 @@ public sealed class FunctionDescriptor
     {
         foreach (var method in type.GetMethods(BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static))
         {
-            if (method.GetCustomAttribute<FunctionAttribute>() is { } function)
+            if (method.DeclaringType != typeof(object) && method.GetCustomAttribute<FunctionAttribute>() is { } function)
             {
                 yield return Describe(type, method, function.Name);
             }
@@ -91,18 +92,19 @@ public sealed class FunctionDescriptor
     private static FunctionDescriptor Describe(Type type, MethodInfo method, string name)
     {
         var parameters = method.GetParameters();
-        var request = Array.Find(parameters, p => p.GetCustomAttribute<HttpTriggerAttribute>() is not null)
-            ?? throw Refuse(name, "needs a parameter with [HttpTrigger]; other triggers are not supported");
-        var trigger = request.GetCustomAttribute<HttpTriggerAttribute>()!;
-        CheckReturnType(name, method.ReturnType);
+        var (request, trigger) = parameters.Select(p => (p, p.GetCustomAttribute<HttpTriggerAttribute>())).FirstOrDefault(p => p.Item2 is not null);
+        if (trigger is null)
+        {
+            throw Refuse(name, "needs a parameter with [HttpTrigger]; other triggers are not supported");
+        }
 
-        var routeValues = RoutePatternFactory.Parse(trigger.Route ?? name).Parameters.Select(p => p.Name)
-            .ToHashSet(StringComparer.OrdinalIgnoreCase);
+        CheckReturnType(name, method.ReturnType);
+        var routeValues = new Lazy<HashSet<string>>(() => RoutePatternFactory.Parse(trigger.Route ?? name).Parameters.Select(p => p.Name).ToHashSet(StringComparer.OrdinalIgnoreCase));
         var arguments = parameters.Select(p => Binder(name, p, routeValues)).ToArray();
         return new(type, method, name, trigger, request.Name!, arguments);
     }
 
-    private static Func<FunctionContext, HttpContext, object?> Binder(string function, ParameterInfo parameter, HashSet<string> routeValues)
+    private static Func<FunctionContext, HttpContext, object?> Binder(string function, ParameterInfo parameter, Lazy<HashSet<string>> routeValues)
     {
         var key = parameter.Name!;
         return parameter.ParameterType switch
@@ -110,7 +112,7 @@ public sealed class FunctionDescriptor
             var t when t == typeof(HttpRequest) => static (_, http) => http.Request,
             var t when t == typeof(FunctionContext) => static (context, _) => context,
             var t when t == typeof(CancellationToken) => static (context, _) => context.CancellationToken,
-            var t when t == typeof(string) && routeValues.Contains(key) => (_, http) => http.Request.RouteValues[key] as string,
+            var t when t == typeof(string) && routeValues.Value.Contains(key) => (_, http) => http.Request.RouteValues[key] as string,
             var t => throw Refuse(function, $"has a parameter '{t.Name} {key}' that cannot be bound: use HttpRequest, FunctionContext, CancellationToken, or a string named in the route"),
         };
     }

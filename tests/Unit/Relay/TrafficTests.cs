@@ -154,7 +154,7 @@ public sealed class TrafficTests
             }
 
             using var own = await world.AskAsync(headers: [(ReadinessProbe.Mark, "1")]);
-            await world.Services.GetServices<IHostedService>().OfType<TrafficReporter>().Single().StopAsync(default).WaitAsync(RelayWorld.Limit);
+            await world.Services.GetRequiredService<TrafficReporter>().StopAsync(default).WaitAsync(RelayWorld.Limit);
         }
 
         var data = reports.Select(r => r["data"]!).ToList();
