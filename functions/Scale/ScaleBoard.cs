@@ -11,7 +11,6 @@ namespace Prewarm.Functions.Scale;
 /// </summary>
 internal sealed class ScaleBoard(TimeProvider time) : IScaleView
 {
-    private const string WorkerPrefix = "fluid.io/s-";
     private readonly Lock _writing = new();
     private readonly ConcurrentDictionary<ModelKey, ModelScale> _states = new();
     private readonly Dictionary<ModelKey, CachedModel> _models = [];
@@ -284,5 +283,5 @@ internal sealed class ScaleBoard(TimeProvider time) : IScaleView
     private static bool Open(Node node) => node.Spec?.Unschedulable != true && node.Metadata.DeletionTimestamp is null;
 
     private static HashSet<string> Labels(Node node) =>
-        (node.Metadata.Labels ?? []).Where(l => l.Key.StartsWith(WorkerPrefix, StringComparison.Ordinal) && l.Value == "true").Select(l => l.Key).ToHashSet(StringComparer.Ordinal);
+        (node.Metadata.Labels ?? []).Where(l => l.Key.StartsWith(FluidNames.WorkerPrefix, StringComparison.Ordinal) && l.Value == "true").Select(l => l.Key).ToHashSet(StringComparer.Ordinal);
 }

@@ -1,4 +1,5 @@
 using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Warm;
 
 namespace Prewarm.Functions.Operate.Doctor;
 
@@ -80,7 +81,7 @@ internal static class Surroundings
         }
 
         // Fluid marks a node with a worker fluid.io/s-NAMESPACE-NAME (facts/fluid.md, pkg/utils/runtime labels).
-        var marked = nodes.Count(n => (n.At("metadata", "labels") as System.Text.Json.Nodes.JsonObject)?.Any(l => l.Key.StartsWith("fluid.io/s-", StringComparison.Ordinal)) == true);
+        var marked = nodes.Count(n => (n.At("metadata", "labels") as System.Text.Json.Nodes.JsonObject)?.Any(l => l.Key.StartsWith(FluidNames.WorkerPrefix, StringComparison.Ordinal)) == true);
         var warm = facts.Models.Value?.Count(m => m.Status?.Warmth == "Warm" && m.Spec?.Cache.ExistingDataset is null) ?? 0;
         if (warm > 0 && marked == 0)
         {

@@ -1,5 +1,7 @@
+using System.Text.Json.Nodes;
 using CsCheck;
 using Prewarm.Functions.Warm;
+using Prewarm.Sandbox.Fluid;
 using Xunit;
 
 namespace Prewarm.Tests.Unit.Warm;
@@ -21,6 +23,29 @@ public class FluidNamesTests
     [Fact]
     public void Dataset_DifferentModels_DifferentNames() => Gen.Select(ModelName, ModelName, Digest).Sample((a, b, digest) =>
         Assert.Equal(a == b, FluidNames.Dataset(a, digest) == FluidNames.Dataset(b, digest)));
+
+    /// <summary>The prefix counts: "fluid.io/s-" has 11 characters, so 51 of namespace, hyphen and name are the most.</summary>
+    [Theory]
+    [InlineData(50, false)]
+    [InlineData(51, false)]
+    [InlineData(52, true)]
+    [InlineData(60, true)]
+    public void WorkerLabel_FromSixtyThreeCharactersOfTheWholeKey_NamesTheUid(int names, bool uid)
+    {
+        var dataset = new string('d', 37);
+        var ns = new string('n', names - 1 - dataset.Length);
+        Assert.Equal(uid ? "fluid.io/s-0b6e" : $"fluid.io/s-{ns}-{dataset}", FluidNames.WorkerLabel(ns, dataset, "0b6e"));
+        Assert.Equal($"fluid.io/s-{ns}-{dataset}", FluidNames.WorkerLabel(ns, dataset, null));
+    }
+
+    /// <summary>The miniature writes them as Fluid does, from its own reading of the source.</summary>
+    [Fact]
+    public void WorkerLabel_OfAnyNames_IsWhatTheMiniatureWrites() => Gen.Select(Gen.Int[1, 63], Gen.Int[1, FluidNames.MaxDatasetName]).Sample((ns, name) =>
+    {
+        var (space, dataset) = (new string('n', ns), new string('d', name));
+        var made = new JsonObject { ["metadata"] = new JsonObject { ["namespace"] = space, ["name"] = dataset, ["uid"] = "0b6e" } };
+        Assert.Equal(FluidLabels.Worker(made), FluidNames.WorkerLabel(space, dataset, "0b6e"));
+    });
 }
 
 public class WarmthVerdictTests
