@@ -74,7 +74,7 @@ internal static class RelayDesk
                 return RelayAnswers.RefuseAsync(context, StatusCodes.Status400BadRequest, "", "bad_path", new(bad.Reason) { Cause = "write the path plainly: /v1/models/NAME:predict, /v2/models/NAME/infer, /openai/v1/…, /models/NAMESPACE/NAME/… in front of one" });
             case RelayOutcome.WrongMethod wrong:
                 context.Response.Headers.Allow = wrong.Allowed;
-                return RelayAnswers.RefuseAsync(context, StatusCodes.Status405MethodNotAllowed, "", "wrong_method", new($"{wrong.Method} is not for this path, but {wrong.Allowed}"));
+                return RelayAnswers.RefuseAsync(context, StatusCodes.Status405MethodNotAllowed, "", "wrong_method", new($"{RelayProblem.Short(wrong.Method)} is not for this path, but {wrong.Allowed}"));
             case RelayOutcome.NoRoute none:
                 return RelayAnswers.RefuseAsync(context, StatusCodes.Status404NotFound, "", "no_route",
                     new($"there is nothing at {RelayProblem.Short(none.Path)}") { Cause = "see /v1/models, /v2/models and /openai/v1/models; /models/NAMESPACE/NAME/ in front of a path names one model" });

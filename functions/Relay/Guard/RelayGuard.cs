@@ -26,6 +26,11 @@ internal sealed class RelayGuard(BearerCheck bearer, CallerLimits callers, IOpti
 
     private ValueTask<bool> SizedAsync(HttpContext context)
     {
+        if (context.Request.Headers.Upgrade.Count > 0 && IsTunnel(context.Request.Headers.Upgrade.ToString()))
+        {
+            return TunnelAsync(context);
+        }
+
         // Kestrel counts a body that does not tell its length.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
         {
@@ -33,6 +38,16 @@ internal sealed class RelayGuard(BearerCheck bearer, CallerLimits callers, IOpti
         }
 
         return context.Request.ContentLength > options.Value.MaxBodyBytes ? TooLargeAsync(context) : ValueTask.FromResult(true);
+    }
+
+    /// <summary>What the forwarder would pass on as a connection of its own, past all that is said here about requests. Any other upgrade (h2c, as Java's client offers it) may be ignored (RFC 9110 section 7.8).</summary>
+    private static bool IsTunnel(string upgrade) => upgrade.Contains("websocket", StringComparison.OrdinalIgnoreCase) || upgrade.Contains("spdy", StringComparison.OrdinalIgnoreCase);
+
+    private static async ValueTask<bool> TunnelAsync(HttpContext context)
+    {
+        await RelayAnswers.RefuseAsync(context, StatusCodes.Status400BadRequest, "", "upgrade",
+            new("this relay does not switch a connection to another protocol") { Cause = "send the request without Upgrade: an answer comes token by token all the same (text/event-stream)" });
+        return false;
     }
 
     private async ValueTask<bool> TooLargeAsync(HttpContext context)

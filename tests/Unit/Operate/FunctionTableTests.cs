@@ -22,10 +22,10 @@ public sealed class FunctionTableTests : IDisposable
         Models get api/models
         ModelsOne get api/models/{ns}/{name}
         ModelsPlan get api/models/{ns}/{name}/plan
-        Predict get,head,post,put,patch,delete,options v1/{*rest}
-        PredictModel get,head,post,put,patch,delete,options models/{*rest}
-        PredictOpenAI get,head,post,put,patch,delete,options openai/{*rest}
-        PredictV2 get,head,post,put,patch,delete,options v2/{*rest}
+        Predict any v1/{*rest}
+        PredictModel any models/{*rest}
+        PredictOpenAI any openai/{*rest}
+        PredictV2 any v2/{*rest}
         PrewarmTick post events/tick
         ScaleSignalled post events/scale
         Sweep post events/sweep
@@ -47,7 +47,7 @@ public sealed class FunctionTableTests : IDisposable
             var bindings = JsonNode.Parse(File.ReadAllText(Path.Combine(d.FullName, "function.json")))!["bindings"]!.AsArray();
             Assert.Equal(["httpTrigger", "http"], bindings.Select(b => (string)b!["type"]!));
             Assert.Equal("anonymous", (string?)bindings[0]!["authLevel"]);
-            return $"{d.Name} {string.Join(',', bindings[0]!["methods"]!.AsArray().Select(m => (string)m!))} {bindings[0]!["route"]}";
+            return $"{d.Name} {string.Join(',', bindings[0]!["methods"]?.AsArray().Select(m => (string)m!) ?? ["any"])} {bindings[0]!["route"]}";
         });
         Assert.Equal(Table.ReplaceLineEndings("\n").Split('\n'), written);
     }

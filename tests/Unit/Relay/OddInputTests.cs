@@ -55,7 +55,13 @@ public sealed class OddInputTests(OddWorld world) : IClassFixture<OddWorld>
         Add("POST for GET", "POST /v1/models/bloom", "{}", 405, "Allow: GET, HEAD");
         Add("DELETE of a list", "DELETE /openai/v1/models", "", 405, "Allow: GET, HEAD");
         Add("PUT of a completion", "PUT /openai/v1/completions", "{}", 405, "Allow: POST", "\"error\":{");
-        Add("a method that nobody knows", "BREW /v1/models/bloom:predict", "", 405, "Allow: ");
+        Add("TRACE", "TRACE /v1/models/bloom:predict", "", 405, "Allow: POST", "TRACE is not for this path, but POST");
+        Add("PROPFIND of a list", "PROPFIND /v1/models", "", 405, "Allow: GET, HEAD", "PROPFIND is not for this path, but GET, HEAD");
+        Add("CONNECT", "CONNECT opt.default.example.com:80", "", 400);
+        Add("CONNECT of a path", "CONNECT /v1/models/bloom:predict", "", 405, "Allow: POST", "CONNECT is not for this path, but POST");
+        Add("a method that nobody knows", "BREW /v1/models/bloom:predict", "", 405, "Allow: POST", "BREW is not for this path, but POST");
+        Add("a method in small letters", "post /v1/models/bloom:predict", "{}", 200, Bloom);
+        Add("a very long method", $"{new string('B', 7000)} /v1/models/bloom:predict", "", 405, "Allow: POST", "\\u2026 is not for this path, but POST");
         Add("HEAD of a model", "HEAD /v1/models/bloom", "", 200);
         Add("HEAD of an unknown model", "HEAD /v1/models/nobody", "", 404, "Content-Type: application/json");
 
@@ -104,6 +110,10 @@ public sealed class OddInputTests(OddWorld world) : IClassFixture<OddWorld>
         Add("two lengths", $"{Predict}\nContent-Length: 3", "{}", 400);
         Add("a header without a name", $"{Predict}\n: x", "{}", 400);
         Add("a folded header", $"{Predict}\nX-A: 1\n X-B: 2", "{}", 400);
+        Add("WebSocket", "GET /v1/models/bloom\nConnection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "", 400, "does not switch a connection", "without Upgrade");
+        Add("WebSocket among others", "GET /models/default/bloom/v2\nConnection: Upgrade\nUpgrade: h2c, WebSocket", "", 400, "does not switch a connection");
+        Add("SPDY", $"{Predict}\nConnection: Upgrade\nUpgrade: SPDY/3.1", "{}", 400, "does not switch a connection");
+        Add("h2c offered, as Java's client does", $"{Predict}\nConnection: Upgrade, HTTP2-Settings, close\nUpgrade: h2c\nHTTP2-Settings: AAEAAEAA", "{}", 200, Bloom, " 2 ", "!HTTP2-Settings", "!h2c");
         Add("too long a header", $"{Predict}\nX-A: {new string('a', 40_000)}", "{}", 431);
         Add("too long a path", $"POST /v1/models/{new string('a', 9000)}:predict", "{}", 414);
         return cases;
@@ -116,7 +126,7 @@ public sealed class OddInputTests(OddWorld world) : IClassFixture<OddWorld>
         var lines = head.Split('\n');
         var length = lines[0].StartsWith("GET", StringComparison.Ordinal) || lines[0].StartsWith("HEAD", StringComparison.Ordinal) ? "" : $"Content-Length: {body.Length}\r\n";
         var answer = await RoutesWorld.RawAsync(world.Http1, $"{lines[0]} HTTP/1.1\r\nHost: anybody\r\n{length}{string.Concat(lines.Skip(1).Select(l => l + "\r\n"))}"
-            + (head.Contains("Connection:", StringComparison.Ordinal) ? "\r\n" : "Connection: close\r\n\r\n") + body);
+            + (head.Contains("close", StringComparison.Ordinal) ? "\r\n" : "Connection: close\r\n\r\n") + body);
         Assert.True(answer.StartsWith($"HTTP/1.1 {status} ", StringComparison.Ordinal), $"{name}: {answer}");
         Assert.All(said, part => Assert.True(part.StartsWith('!') ? !answer.Contains(part[1..], StringComparison.Ordinal) : answer.Contains(part, StringComparison.Ordinal), $"{name}, '{part}': {answer}"));
         // Only what is answered well has reached a gateway, and then under one Host.

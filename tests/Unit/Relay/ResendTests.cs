@@ -172,6 +172,20 @@ public sealed class ResendTests
         await serving.WaitAsync(Limit);
     }
 
+    /// <summary>A gateway that switches protocols though nobody asked: past that answer the connection would be no longer HTTP, and the relay a way to say anything to the mesh.</summary>
+    [Fact]
+    public async Task SwitchedProtocols_ThatNobodyAskedFor_AreNoTunnel()
+    {
+        await using var world = new RelayWorld();
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var serving = ServeRawAsync(listener, () => true, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nsecret");
+        await world.RelayAsync($"http://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}", RelayRouterTests.Model("default", "bloom"));
+        Assert.DoesNotContain("secret", await BodyAsync(world.AskAsync(), HttpStatusCode.BadGateway), StringComparison.Ordinal);
+        listener.Stop();
+        await serving.WaitAsync(Limit);
+    }
+
     [Fact]
     public async Task GatewayThatComesBack_IsReachedWithTheRequestThatFoundNone()
     {
@@ -208,7 +222,7 @@ public sealed class ResendTests
     }
 
     /// <summary>HTTP/1.1 by hand: reads a request to its end, and answers it or closes.</summary>
-    private static async Task ServeRawAsync(TcpListener listener, Func<bool> answers)
+    private static async Task ServeRawAsync(TcpListener listener, Func<bool> answers, string answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     {
         try
         {
@@ -232,7 +246,7 @@ public sealed class ResendTests
                         break;
                     }
 
-                    await stream.WriteAsync("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"u8.ToArray());
+                    await stream.WriteAsync(Encoding.ASCII.GetBytes(answer));
                 }
             }
         }
