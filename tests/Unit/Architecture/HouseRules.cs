@@ -19,6 +19,9 @@ internal static class HouseRules
         ("CloudNative.CloudEvents", ["Events", "Pipeline", "Prewarm", "Scale"]),
     ];
 
+    /// <summary>Types that a room must not use, though it may use the room they are in: what is asked at the relay is decided from memory, and the relay writes nothing to the cluster.</summary>
+    private static readonly (string Room, string Type)[] Forbidden = [("Relay", "IKubeApi"), ("Relay", "KubeApi")];
+
     public static IReadOnlyList<string> Violations(IEnumerable<Dependency> dependencies)
     {
         var broken = new List<string>();
@@ -32,6 +35,10 @@ internal static class HouseRules
             else if (Room(d.To) is { } used && Array.IndexOf(Rooms, used) > Array.IndexOf(Rooms, room))
             {
                 broken.Add($"{room} must not use {used}, which stands below it: {d.Type} uses {d.Used}");
+            }
+            else if (Array.Exists(Forbidden, f => f.Room == room && f.Type == d.Used))
+            {
+                broken.Add($"{room} must not use {d.Used}: {d.Type} does");
             }
             else if (Array.Find(Libraries, l => Within(d.To, l.Library)) is { Library: not null } library && !library.Rooms.Contains(room))
             {

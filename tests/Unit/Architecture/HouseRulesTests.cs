@@ -26,6 +26,7 @@ public class HouseRulesTests
     [InlineData("LambdaSpecimen", "only Upload may see Amazon")]
     [InlineData("GenericSpecimen", "only Relay may see Yarp")]
     [InlineData("AsyncSpecimen", "only Kubernetes may see k8s")]
+    [InlineData("CallSpecimen", "Relay must not use IKubeApi")]
     [InlineData("CellarSpecimen", "Cellar is no room of this house")]
     public void Specimen_PlantedViolation_BreaksTheSameRule(string type, string said)
     {

@@ -40,6 +40,14 @@ namespace Prewarm.Functions.Catalog
     }
 }
 
+namespace Prewarm.Functions.Relay
+{
+    internal sealed class CallSpecimen(global::Prewarm.Functions.Kubernetes.IKubeApi api)
+    {
+        public global::Prewarm.Functions.Kubernetes.IKubeApi Api => api;
+    }
+}
+
 namespace Prewarm.Functions.Cellar
 {
     internal static class CellarSpecimen

@@ -135,7 +135,7 @@ public sealed class HoldTests
             await context.Response.WriteAsync(body);
         };
         List<Task<HttpResponseMessage>> answers = [];
-        for (var i = 0; i < 60; i++)
+        for (var i = 0; i < 500; i++)
         {
             answers.Add(world.AskAsync(i.ToString(CultureInfo.InvariantCulture)));
             await UntilAsync(() => world.Holds.Totals.Count == answers.Count);
@@ -143,7 +143,7 @@ public sealed class HoldTests
 
         up.SetResult();
         await Task.WhenAll(answers.Select(a => BodyAsync(a)));
-        Assert.Equal(Enumerable.Range(0, 60), world.Predictions.Select(p => int.Parse(p, CultureInfo.InvariantCulture)));
+        Assert.Equal(Enumerable.Range(0, 500), world.Predictions.Select(p => int.Parse(p, CultureInfo.InvariantCulture)));
     }
 
     [Fact]
@@ -268,6 +268,21 @@ public sealed class HoldTests
         Assert.Contains("Relay__HoldBytes", await BodyAsync(world.AskAsync(new string('y', 1000)), HttpStatusCode.TooManyRequests), StringComparison.Ordinal);
         up.SetResult();
         Assert.Equal(1000, (await BodyAsync(first)).Length);
+    }
+
+    /// <summary>The limits of one model and of all, each with its name, and no room is lost by those who were refused or have gone.</summary>
+    [Fact]
+    public void Totals_OneMoreThanTheLimit_IsRefusedWithItsName()
+    {
+        var (totals, limits) = (new Functions.Relay.HoldTotals(), new Functions.Relay.RelayOptions { HoldPerModel = 3, HoldTotal = 4, HoldBytes = 100 });
+        Assert.All(Enumerable.Range(0, 3), i => Assert.Null(totals.TryAdd(i, 10, limits)));
+        Assert.Contains("Relay__HoldPerModel", totals.TryAdd(3, 10, limits), StringComparison.Ordinal);
+        Assert.Null(totals.TryAdd(0, 10, limits));
+        Assert.Contains("Relay__HoldTotal", totals.TryAdd(1, 10, limits), StringComparison.Ordinal);
+        totals.Remove(10);
+        Assert.Contains("Relay__HoldBytes", totals.TryAdd(1, 71, limits), StringComparison.Ordinal);
+        Assert.Null(totals.TryAdd(1, 70, limits));
+        Assert.Equal((4, 100L), (totals.Count, totals.Bytes));
     }
 
     [Fact]

@@ -145,22 +145,45 @@ public sealed class RelayEdgeTests
             return Task.CompletedTask;
         };
         var (symmetric, now) = (new SymmetricSecurityKey(Encoding.UTF8.GetBytes(key)), TimeProvider.System.GetUtcNow().UtcDateTime);
-        string Token(SecurityKey with, string algorithm, string issuer = "https://issuer", string audience = "prewarm", double minutes = 5) => new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(new SecurityTokenDescriptor
+        string Token(SecurityKey with, string algorithm, string issuer = "https://issuer", string audience = "prewarm", double minutes = 5, double from = -10, string[]? audiences = null)
         {
-            Subject = new ClaimsIdentity([new("sub", "me")]),
-            Issuer = issuer,
-            Audience = audience,
-            NotBefore = now.AddMinutes(-10),
-            Expires = now.AddMinutes(minutes),
-            SigningCredentials = new(with, algorithm),
-        });
-        string[] good = ["one", "two", Token(symmetric, SecurityAlgorithms.HmacSha256), Token(new RsaSecurityKey(rsa), SecurityAlgorithms.RsaSha256)];
+            var token = new SecurityTokenDescriptor
+            {
+                Subject = new ClaimsIdentity([new("sub", "me")]),
+                Issuer = issuer,
+                Audience = audiences is null ? audience : null,
+                NotBefore = now.AddMinutes(from),
+                Expires = now.AddMinutes(minutes),
+                SigningCredentials = new(with, algorithm),
+            };
+            foreach (var one in audiences ?? [])
+            {
+                token.Audiences.Add(one);
+            }
+
+            return new JsonWebTokenHandler { SetDefaultTimesOnTokenCreation = false }.CreateToken(token);
+        }
+
+        string Signed(string head, string body)
+        {
+            var text = $"{Base64UrlEncoder.Encode(head)}.{Base64UrlEncoder.Encode(body)}";
+            return $"{text}.{Base64UrlEncoder.Encode(HMACSHA256.HashData(Encoding.UTF8.GetBytes(key), Encoding.ASCII.GetBytes(text)))}";
+        }
+
+        const string always = """{"iss":"https://issuer","aud":"prewarm","exp":9999999999}""";
+        string[] good = ["one", "two", Token(symmetric, SecurityAlgorithms.HmacSha256), Token(new RsaSecurityKey(rsa), SecurityAlgorithms.RsaSha256),
+            Token(symmetric, SecurityAlgorithms.HmacSha256, audiences: ["other", "prewarm"]), Signed("""{"alg":"HS256","typ":"JWT"}""", always)];
         string[] bad =
         [
             "", "three", "one,two", Token(symmetric, SecurityAlgorithms.HmacSha256, issuer: "https://other"), Token(symmetric, SecurityAlgorithms.HmacSha256, audience: "other"),
             Token(symmetric, SecurityAlgorithms.HmacSha256, minutes: -5), Token(new RsaSecurityKey(strange), SecurityAlgorithms.RsaSha256),
             Token(new SymmetricSecurityKey(Encoding.UTF8.GetBytes(rsa.ExportSubjectPublicKeyInfoPem())), SecurityAlgorithms.HmacSha256), Token(symmetric, SecurityAlgorithms.HmacSha512),
-            $"{Base64UrlEncoder.Encode("""{"alg":"none"}""")}.{Base64UrlEncoder.Encode("""{"iss":"https://issuer","aud":"prewarm","exp":9999999999}""")}.",
+            $"{Base64UrlEncoder.Encode("""{"alg":"none"}""")}.{Base64UrlEncoder.Encode(always)}.", Signed("""{"alg":"none"}""", always), Signed("""{"alg":"RS256"}""", always),
+            Token(symmetric, SecurityAlgorithms.HmacSha256, audiences: ["other", "prewarm2"]), Token(symmetric, SecurityAlgorithms.HmacSha256, minutes: 20, from: 10),
+            // Without an end it would be good for ever, without issuer or audience for everybody.
+            Signed("""{"alg":"HS256"}""", """{"iss":"https://issuer","aud":"prewarm"}"""), Signed("""{"alg":"HS256"}""", """{"iss":"https://issuer","exp":9999999999}"""), Signed("""{"alg":"HS256"}""", """{"aud":"prewarm","exp":9999999999}"""),
+            // A key that the token brings along itself.
+            Signed("""{"alg":"HS256","jwk":{"kty":"oct","k":"AAAA"}}""", always)[..^4] + "AAAA", $"{Token(symmetric, SecurityAlgorithms.HmacSha256)}x", new string('a', 20_000),
         ];
         foreach (var token in good)
         {

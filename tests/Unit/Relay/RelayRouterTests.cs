@@ -198,13 +198,13 @@ public sealed class RelayRouterTests
         Assert.Same(RelayLists.Of(catalog).OpenAI, RelayLists.Of(catalog).OpenAI);
     }
 
-    /// <summary>What a request that finds its model costs is the outcome.</summary>
+    /// <summary>What a request that finds its model among ten thousand costs is the outcome.</summary>
     [Theory]
     [InlineData("/v1/models/bloom:predict")]
     [InlineData("/models/default/bloom/v1/models/bloom:predict")]
     public void Route_Found_AllocatesTheOutcomeAlone(string target)
     {
-        CatalogSnapshot catalog = new([.. Enumerable.Range(0, 100).Select(i => Model("default", $"m{i}")), Model("default", "bloom")]);
+        CatalogSnapshot catalog = new([.. Enumerable.Range(0, 10_000).Select(i => Model($"ns-{i % 50}", $"m{i}")), Model("default", "bloom")]);
         RelayRouter.Route(catalog, "POST", target);
         var before = GC.GetAllocatedBytesForCurrentThread();
         for (var i = 0; i < 1000; i++)
