@@ -5,6 +5,8 @@ namespace Prewarm.Tests.Benchmarks.Relay;
 /// <summary>
 /// What the relay costs beside no proxy, YARP alone and nginx, on this machine, before one upstream: each scenario in turn with each of them, again and again, so that
 /// whatever the machine does besides falls on all alike. Medians over the rounds, with the quartiles as spread.
+/// <c>--only "64 KB"</c> takes one scenario (three runs of one are as good as one of three), <c>--beside FILE</c> a second build of the functions, to see what a change does,
+/// <c>--proxies YARP,relay</c> only those.
 /// </summary>
 internal static class RelayBenchmark
 {
@@ -22,6 +24,8 @@ internal static class RelayBenchmark
         await using var server = api;
         var self = Environment.ProcessPath!;
         var dotnet = Path.GetFileNameWithoutExtension(self) == "dotnet";
+        var only = Option(args, "--only");
+        var wanted = Option(args, "--proxies")?.Split(',');
         List<Proxy> proxies =
         [
             new("direct", upstream.Address, null, false, null),
@@ -33,7 +37,19 @@ internal static class RelayBenchmark
             proxies.Add(await Nginx.StartAsync(upstream.Address, folder, nginx));
         }
 
-        var only = Option(args, "--only");
+        var (beside, besideApi) = Option(args, "--beside") is { } other ? await WarmRelay.StartAsync(upstream.Address, Directory.CreateDirectory(Path.Combine(folder, "beside")).FullName, other, "beside") : (null, null);
+        await using var second = besideApi;
+        if (beside is not null)
+        {
+            proxies.Add(beside);
+        }
+
+        foreach (var proxy in proxies.Where(p => wanted?.Contains(p.Name) == false).ToList())
+        {
+            await proxy.DisposeAsync();
+            proxies.Remove(proxy);
+        }
+
         try
         {
             var samples = new Dictionary<(string Scenario, string Proxy), List<Sample>>();
@@ -45,7 +61,7 @@ internal static class RelayBenchmark
                     await proxy.AllocatedAsync();
                 }
 
-                foreach (var scenario in Payloads.Scenarios)
+                foreach (var scenario in Payloads.Scenarios.Where(s => only is null || s == only))
                 {
                     await Load.RunAsync(proxy.Address, scenario, connections, warmUp);
                 }
