@@ -111,6 +111,11 @@ internal sealed record BacktestOptions
             throw new FormatException("--folds and --history exclude each other");
         }
 
+        if (options.Tiers is not null && options.Decisions is not null)
+        {
+            throw new FormatException("--decisions are those of one tier: they do not go with --tiers");
+        }
+
         return options.Files.Count > 0 ? options : throw new FormatException("no trace is given");
     }
 

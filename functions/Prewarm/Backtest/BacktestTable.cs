@@ -69,22 +69,23 @@ internal static class BacktestTable
         return text.ToString();
     }
 
-    public static string Text(IReadOnlyList<PolicyScore> scores)
+    /// <param name="tenMinutes">Idle seconds of a 10-minute keep-alive on the same services.</param>
+    public static string Text(IReadOnlyList<PolicyScore> scores, double tenMinutes)
     {
         if (scores[0].Tiers is not null)
         {
             return Tiered(scores);
         }
 
-        var ten = scores.FirstOrDefault(s => s.Policy == "fixed-600");
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"{scores[0].Services} services, {scores[0].Arrivals} arrivals\n");
         text.Append("policy                   setting    cold %  cold % at p75  cold without firsts  idle pod-hours  of a 10-minute keep-alive  against the best keep-alive\n");
         foreach (var s in scores)
         {
-            var ratio = ten is null ? "" : (s.IdleSeconds / ten.IdleSeconds).ToString("F3", CultureInfo.InvariantCulture);
+            var ratio = tenMinutes > 0 ? (s.IdleSeconds / tenMinutes).ToString("F3", CultureInfo.InvariantCulture) : "–";
+            var quartile = double.IsNaN(s.ColdP75Percent) ? "–" : s.ColdP75Percent.ToString("F1", CultureInfo.InvariantCulture);
             var regret = Against(s, scores) is { } r ? string.Create(CultureInfo.InvariantCulture, $"{r.Percent,15:+0.0;-0.0} % (worst service {r.Worst:+0.0;-0.0} cold starts)") : "";
-            text.Append(CultureInfo.InvariantCulture, $"{s.Policy,-22} {(s.Policy is "learned" or "unguarded" or "knative" ? s.Setting : ""),9} {100.0 * s.Cold / s.Arrivals,9:F2} {s.ColdP75Percent,14:F1} {s.ColdExcludingFirst,20} {s.IdleSeconds / 3600,15:F2} {ratio,26}{regret}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{s.Policy,-22} {(s.Policy is "learned" or "unguarded" or "knative" ? s.Setting : ""),9} {100.0 * s.Cold / s.Arrivals,9:F2} {quartile,14} {s.ColdExcludingFirst,20} {s.IdleSeconds / 3600,15:F2} {ratio,26}{regret}\n");
         }
 
         return text.ToString();

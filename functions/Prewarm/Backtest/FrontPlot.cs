@@ -32,12 +32,12 @@ internal static class FrontPlot
         var (y0, y1) = (Math.Log10(shown.Min(Percent)) - 0.05, Math.Log10(Math.Min(100, frame.Max(Percent))) + 0.1);
         foreach (var (tick, x) in Ticks(x0, x1).Select(t => (t, X(t))))
         {
-            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{x:F1} {Top}V{Height - Bottom}\" stroke=\"#ddd\"/><text x=\"{x:F1}\" y=\"{Height - Bottom + 16}\" text-anchor=\"middle\">{tick:G3}</text>\n");
+            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{x:F1} {Top}V{Height - Bottom}\" stroke=\"#ddd\"/><text x=\"{x:F1}\" y=\"{Height - Bottom + 16}\" text-anchor=\"middle\">{tick:0.######}</text>\n");
         }
 
         foreach (var (tick, y) in Ticks(y0, y1).Select(t => (t, Y(t))))
         {
-            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{Left} {y:F1}H{Width - Right}\" stroke=\"#ddd\"/><text x=\"{Left - 6}\" y=\"{y + 4:F1}\" text-anchor=\"end\">{tick:G3} %</text>\n");
+            svg.Append(CultureInfo.InvariantCulture, $"<path d=\"M{Left} {y:F1}H{Width - Right}\" stroke=\"#ddd\"/><text x=\"{Left - 6}\" y=\"{y + 4:F1}\" text-anchor=\"end\">{tick:0.######} %</text>\n");
         }
 
         svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{(Left + Width - Right) / 2}\" y=\"{Height - 12}\" text-anchor=\"middle\">idle pod-hours</text><text transform=\"translate(16 {(Top + Height - Bottom) / 2}) rotate(-90)\" text-anchor=\"middle\">cold starts, % of arrivals</text>\n");

@@ -11,12 +11,14 @@ namespace Prewarm.Functions.Prewarm;
 /// </summary>
 internal static class TraceReader
 {
+    private const string Neither = "neither a JSON object with \"id\" and \"t\" nor, as the first line of a CSV, the header timestamp,model";
+
     /// <summary>Reads a file whole.</summary>
     /// <exception cref="TraceFormatException">A line is not what it should be, is unsorted or has a negative time; or there is no service at all.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static List<ServiceTrace> Read(string path)
     {
-        using var file = File.OpenRead(path);
+        using var file = !Directory.Exists(path) ? File.OpenRead(path) : throw new TraceFormatException($"{path} is a folder: give its files one by one");
         return Read(file, Path.GetFileName(path));
     }
 
@@ -29,6 +31,7 @@ internal static class TraceReader
         using var plain = zipped ? new GZipStream(stream, CompressionMode.Decompress) : stream;
         using var reader = new StreamReader(new BoundedStream(plain, most), Encoding.UTF8);
         var services = new List<ServiceTrace>();
+        var ids = new HashSet<string>(StringComparer.Ordinal);
         var table = default(TraceTable);
         var number = 0;
         while (ReadLine(reader, name, number) is { } line)
@@ -52,11 +55,15 @@ internal static class TraceReader
                 else
                 {
                     services.Add(Service(line));
+                    if (!ids.Add(services[^1].Id))
+                    {
+                        throw new FormatException($"\"{services[^1].Id}\" is there twice: one service is one line");
+                    }
                 }
             }
             catch (Exception e) when (e is FormatException or JsonException or InvalidOperationException)
             {
-                throw new TraceFormatException($"{name}, line {number}: {(e is FormatException ? e.Message : "not a JSON object with \"id\" and \"t\", nor a CSV line")}");
+                throw new TraceFormatException($"{name}, line {number}: {(e is FormatException ? e.Message : Neither)}");
             }
         }
 
@@ -88,7 +95,7 @@ internal static class TraceReader
         double[]? arrivals = null;
         if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
         {
-            throw new FormatException("a JSON object is expected");
+            throw new FormatException(Neither);
         }
 
         while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
@@ -155,6 +162,10 @@ internal static class TraceReader
             }
 
             times.Add(times.Count == 0 ? value : Finite(times[^1] + value, "t"));
+            if (times[^1] > TraceTable.MostSeconds)
+            {
+                throw new FormatException($"the time at position {times.Count - 1} is beyond the year 5000: seconds are expected, these may be milliseconds, and deltas after the first");
+            }
         }
 
         return [.. times];

@@ -1,37 +1,49 @@
 using System.Globalization;
+using System.Text;
 
 namespace Prewarm.Functions.Prewarm;
 
-/// <summary>A trace as CSV: <c>timestamp,model</c>, one arrival a line, sorted by time (equal times may stand in any order).</summary>
+/// <summary>A trace as CSV (RFC 4180, a field on one line): <c>timestamp,model</c> among its columns, one arrival a line, sorted by time (equal times may stand in any order).</summary>
 internal sealed class TraceTable
 {
+    /// <summary>Later arrivals are told in other units.</summary>
+    public const double MostSeconds = 1e11;
+
+    private const int LongestHeader = 1 << 16;
+
     private readonly Dictionary<string, List<double>> arrivals = [];
     private readonly List<string> order = [];
     private readonly int timeColumn;
     private readonly int modelColumn;
+    private string lastText = "";
     private double first = double.NaN;
     private double last = double.NegativeInfinity;
 
     /// <param name="header">The first line.</param>
     public TraceTable(string header)
     {
-        var columns = header.Trim().Split(',');
-        timeColumn = Array.FindIndex(columns, c => c.Trim() == "timestamp");
-        modelColumn = Array.FindIndex(columns, c => c.Trim() == "model");
+        var columns = Split(header);
+        timeColumn = Column(columns, "timestamp");
+        modelColumn = Column(columns, "model");
     }
 
     /// <summary>Whether a line names both columns.</summary>
     public static bool IsHeader(string line)
     {
-        var columns = line.Trim().Split(',').Select(c => c.Trim()).ToArray();
-        return columns.Contains("timestamp") && columns.Contains("model");
+        if (line.Length > LongestHeader || line.TrimStart().StartsWith('{'))
+        {
+            return false;
+        }
+
+        var columns = Split(line);
+        return Column(columns, "timestamp") >= 0 && Column(columns, "model") >= 0;
     }
 
     /// <exception cref="FormatException">The line has too few columns, no time, a time before the last one or a negative one.</exception>
     public void Add(string line)
     {
-        var columns = line.Split(',');
-        if (columns.Length <= Math.Max(timeColumn, modelColumn))
+        var columns = Split(line);
+        if (columns.Count <= Math.Max(timeColumn, modelColumn))
         {
             throw new FormatException("timestamp or model is missing");
         }
@@ -40,15 +52,20 @@ internal sealed class TraceTable
         var model = columns[modelColumn].Trim();
         var time = double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) && double.IsFinite(seconds) ? seconds
             : DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var date) ? (date - DateTimeOffset.UnixEpoch).TotalSeconds
-            : throw new FormatException($"\"{text}\" is neither seconds nor a date");
+            : throw new FormatException(IsHeader(line) ? "a second header: leave it out, or give several files one by one" : $"\"{Short(text)}\" is neither seconds nor a date");
         if (time < 0)
         {
             throw new FormatException($"negative time {time}");
         }
 
+        if (time > MostSeconds)
+        {
+            throw new FormatException($"{Short(text)} is beyond the year 5000: seconds are expected, these may be milliseconds");
+        }
+
         if (time < last)
         {
-            throw new FormatException($"unsorted: {time} after {last}");
+            throw new FormatException($"unsorted: {Short(text)} after {Short(lastText)}; sort the lines by time");
         }
 
         if (model.Length == 0)
@@ -57,6 +74,7 @@ internal sealed class TraceTable
         }
 
         last = time;
+        lastText = text;
         first = double.IsNaN(first) ? time : first;
         if (!arrivals.TryGetValue(model, out var list))
         {
@@ -69,4 +87,53 @@ internal sealed class TraceTable
 
     /// <summary>One service a model, all observed from the file's first arrival to its last.</summary>
     public List<ServiceTrace> Services() => [.. order.Select(model => new ServiceTrace(model, first, last, [.. arrivals[model]]))];
+
+    private static int Column(List<string> columns, string name) => columns.FindIndex(c => c.Equals(name, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>The line's fields, without quotes and without blanks around them.</summary>
+    private static List<string> Split(string line)
+    {
+        var fields = new List<string>();
+        if (!line.Contains('"'))
+        {
+            foreach (var part in line.Split(','))
+            {
+                fields.Add(part.Trim());
+            }
+
+            return fields;
+        }
+
+        var field = new StringBuilder();
+        var quoted = false;
+        for (var i = 0; i < line.Length; i++)
+        {
+            if (line[i] == '"')
+            {
+                // Two inside quotes are one.
+                if (quoted && i + 1 < line.Length && line[i + 1] == '"')
+                {
+                    field.Append(line[i++]);
+                }
+                else
+                {
+                    quoted = !quoted;
+                }
+            }
+            else if (line[i] == ',' && !quoted)
+            {
+                fields.Add(field.ToString().Trim());
+                field.Clear();
+            }
+            else
+            {
+                field.Append(line[i]);
+            }
+        }
+
+        fields.Add(quoted ? throw new FormatException("a quote is not closed") : field.ToString().Trim());
+        return fields;
+    }
+
+    private static string Short(string text) => text.Length <= 60 ? text : text[..60] + "…";
 }
