@@ -29,6 +29,12 @@ internal sealed class HoldActor(IKubeApi api, FrontDoor door, PrewarmOptions opt
         var hold = PrewarmHold.Of(held.Metadata);
         var most = int.TryParse(held.Metadata.Annotations?.GetValueOrDefault(PrewarmHold.MaxScale), NumberStyles.None, CultureInfo.InvariantCulture, out var max) && max > 0 ? max : int.MaxValue;
         var pods = Math.Min(plan.Pods, most);
+        // What a person's own min-scale keeps up is never lowered for the time of a hold.
+        if (int.TryParse(hold is null ? held.Metadata.Annotations?.GetValueOrDefault(PrewarmHold.MinScale) : hold.Before, NumberStyles.None, CultureInfo.InvariantCulture, out var theirs) && theirs >= pods)
+        {
+            return status with { Pods = 0, Until = null };
+        }
+
         var until = now + options.Lease < plan.Until!.Value ? now + options.Lease : plan.Until.Value;
         if (hold is null || hold.Until <= now || hold.Pods != pods || (hold.Until < until && hold.Until - now < options.Lease / 2))
         {

@@ -110,8 +110,8 @@ internal sealed class ServiceMemory
     }
 
     /// <summary>
-    /// Of two replicas' memories of one service, what both together know: the numbers of the one that saw more, the times of both. In any order and
-    /// as often as one likes, the result is the same.
+    /// Of two replicas' memories of one service, what both together know: the numbers of the one that saw more, the times of both as far as that one's last. In either order and
+    /// as often as one likes, the result is the same; of three the numbers are too, whichever two come first.
     /// </summary>
     public static ServiceMemory Join(ServiceMemory one, ServiceMemory other)
     {
@@ -120,7 +120,7 @@ internal sealed class ServiceMemory
             return one.Seen == 0 ? other : one;
         }
 
-        var (more, less) = (one.Seen, one.Last).CompareTo((other.Seen, other.Last)) >= 0 ? (one, other) : (other, one);
+        var (more, less) = Compare(one, other) >= 0 ? (one, other) : (other, one);
         var hour = (long)Math.Floor(more.Last / 3600);
         var lessHour = (long)Math.Floor(less.Last / 3600);
         for (var h = Math.Max(hour, lessHour) - 23; h <= Math.Min(hour, lessHour); h++)
@@ -138,6 +138,20 @@ internal sealed class ServiceMemory
 
         more.First = Math.Min(more.First, less.First);
         return more;
+    }
+
+    /// <summary>Which of two saw more. Two that saw as many, of which each may have missed another call, are told apart by what they made of it: any order will do that is the same everywhere.</summary>
+    private static int Compare(ServiceMemory one, ServiceMemory other)
+    {
+        var by = (one.Seen, one.Last).CompareTo((other.Seen, other.Last));
+        foreach (var (mine, theirs) in (ReadOnlySpan<(float[] Mine, float[] Theirs)>)
+            [(one.Ends, other.Ends), (one.Watched, other.Watched), (one.FastEnds, other.FastEnds), (one.FastWatched, other.FastWatched), (one.ClassEnds, other.ClassEnds), (one.ClassWatched, other.ClassWatched),
+            (one.Long, other.Long), (one.Rates, other.Rates), (one.Means, other.Means), (one.Losses, other.Losses), (one.Guarded, other.Guarded), (one.Leads, other.Leads)])
+        {
+            by = by != 0 ? by : mine.AsSpan().SequenceCompareTo(theirs);
+        }
+
+        return by != 0 ? by : (one.SessionStart, one.InSession, one.Gap, one.GapBefore).CompareTo((other.SessionStart, other.InSession, other.Gap, other.GapBefore));
     }
 
     /// <summary>Share of the quarter-hours [q-1, q, q+1] with calls, the middle one counting twice.</summary>

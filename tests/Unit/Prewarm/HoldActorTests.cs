@@ -80,6 +80,22 @@ public sealed class HoldActorTests : IAsyncDisposable
         Assert.Equal(1, (await actor.HoldAsync(_model, Name, new(1, s_now.AddHours(1), true, "window"), new(), 7000, Told, _time.GetUtcNow(), _world.Deadline)).Pods);
     }
 
+    /// <summary>What is held is never less than Knative would keep up without us.</summary>
+    [Fact]
+    public async Task Hold_OwnMinScaleThatIsAsHigh_IsLeftAsItIs()
+    {
+        var actor = await StartAsync(minScale: "5");
+        var status = await HoldAsync(actor, new(5, s_now.AddHours(1), true, "window"), new());
+        Assert.Equal(("5", 0, 0.0), (await MinScaleAsync("revisions"), status.Pods, status.PodSeconds));
+        Assert.Equal(6, (await HoldAsync(actor, new(6, s_now.AddHours(1), true, "window"), new())).Pods);
+        Assert.Equal("6", await MinScaleAsync("revisions"));
+        // Fewer than the person's own are asked for while it lasts: it runs out, and the person's own stands again.
+        Assert.Equal(0, (await HoldAsync(actor, new(2, s_now.AddHours(1), true, "window"), status)).Pods);
+        _time.Advance(TimeSpan.FromMinutes(3));
+        await actor.ReapAsync("default", Catalog(), _time.GetUtcNow(), _world.Deadline);
+        Assert.Equal("5", await MinScaleAsync("revisions"));
+    }
+
     [Fact]
     public async Task Reap_PausedOrGone_IsTakenBackAtOnce()
     {

@@ -1,3 +1,4 @@
+using CsCheck;
 using Prewarm.Functions.Prewarm;
 using Xunit;
 
@@ -95,12 +96,47 @@ public class ServiceMemoryTests
             Assert.True(joined.Quarter((long)Math.Floor((1e6 + i * 4000) / 900)) >= 0.5f);
         }
 
-        static byte[] Bytes(ServiceMemory memory)
+    }
+
+    /// <summary>Replicas that each missed some of the same calls: commutative, idempotent, and of three the same numbers whichever two are joined first.</summary>
+    [Fact]
+    public void Join_AnyReplicas_TheOrderDoesNotMatter() =>
+        Gen.Select(Gen.Double[1, 20_000].Array[1, 40], Gen.Int[0, 7].Array[40]).Sample((gaps, heard) =>
         {
-            var bytes = new byte[ServiceMemoryFormat.Size];
-            ServiceMemoryFormat.Write(memory, bytes);
-            return bytes;
-        }
+            ServiceMemory Heard(int by)
+            {
+                var (memory, at) = (new ServiceMemory(), 1e6);
+                for (var i = 0; i < gaps.Length; i++)
+                {
+                    at += gaps[i];
+                    if ((heard[i] & by) != 0 || i == 0)
+                    {
+                        memory.Add(at);
+                    }
+                }
+
+                return memory;
+            }
+
+            Assert.Equal(Bytes(ServiceMemory.Join(Heard(1), Heard(2))), Bytes(ServiceMemory.Join(Heard(2), Heard(1))));
+            Assert.Equal(Bytes(ServiceMemory.Join(Heard(1), Heard(2))), Bytes(ServiceMemory.Join(ServiceMemory.Join(Heard(1), Heard(2)), Heard(2))));
+            Assert.Equal(Bytes(Heard(1)), Bytes(ServiceMemory.Join(Heard(1), Heard(1))));
+            Assert.Equal(Numbers(ServiceMemory.Join(Heard(1), ServiceMemory.Join(Heard(2), Heard(4)))), Numbers(ServiceMemory.Join(ServiceMemory.Join(Heard(1), Heard(2)), Heard(4))));
+        });
+
+    /// <summary>All but the minutes and quarter-hours with calls, of which those after the last call of the one that saw more are left out.</summary>
+    private static byte[] Numbers(ServiceMemory memory)
+    {
+        Array.Clear(memory.Minutes);
+        Array.Clear(memory.Quarters);
+        return Bytes(memory);
+    }
+
+    private static byte[] Bytes(ServiceMemory memory)
+    {
+        var bytes = new byte[ServiceMemoryFormat.Size];
+        ServiceMemoryFormat.Write(memory, bytes);
+        return bytes;
     }
 
     private static ServiceMemory Remember(int arrivals)
