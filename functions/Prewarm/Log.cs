@@ -35,4 +35,16 @@ internal static partial class Log
 
     [LoggerMessage(906, LogLevel.Information, "{Model}: woken through the gateway: {Answer}")]
     public static partial void Knocked(ILogger logger, ModelKey model, string answer);
+
+    [LoggerMessage(910, LogLevel.Information, "{Prometheus} tells of calls that pass no relay")]
+    public static partial void PrometheusRead(ILogger logger, string prometheus);
+
+    [LoggerMessage(911, LogLevel.Warning, "{Prometheus} does not tell of all calls that pass no relay, what relays report goes on: {Result}: {Message}")]
+    public static partial void PrometheusUnread(ILogger logger, string prometheus, PrometheusResult result, string message);
+
+    [LoggerMessage(912, LogLevel.Warning, "{Prometheus}: {Odd} values are no counts of calls and left out: Prewarm__Prometheus__Query has to give whole numbers of requests per minute")]
+    public static partial void PrometheusOdd(ILogger logger, string prometheus, int odd);
+
+    [LoggerMessage(913, LogLevel.Warning, "{Prometheus} was away for long: {Minutes} minutes of calls that pass no relay are not learned from")]
+    public static partial void PrometheusMinutesLost(ILogger logger, string prometheus, long minutes);
 }

@@ -26,9 +26,9 @@ internal static class PrewarmServices
             NamespacePodHours = PrewarmOptions.Budgets(configuration["Prewarm:NamespacePodHours"]),
             History = configuration["Prewarm:History"] is { Length: > 0 } history ? history : null,
         });
-        services.AddSingleton(_ => new FrontDoor(
+        services.AddSingleton(provider => new FrontDoor(
             new HttpClient(new SocketsHttpHandler { UseProxy = false, AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout.InfiniteTimeSpan },
-            configuration["Gateway:Address"] is { Length: > 0 } gateway ? new Uri(gateway) : null));
+            configuration["Gateway:Address"] is { Length: > 0 } gateway ? new Uri(gateway) : null, provider.GetRequiredService<IArrivals>()));
         services.AddSingleton<MemoryStore>();
         services.AddSingleton(_ => new FleetForecast(new(0, ForecastPrior.ReadNeutral())));
         services.AddSingleton<FleetStore>();
@@ -41,9 +41,25 @@ internal static class PrewarmServices
         if (configuration.Serves("PrewarmTick"))
         {
             services.AddLateService<PrewarmLoop>();
+            services.AddPrometheus(configuration);
         }
 
         return services;
+    }
+
+    /// <summary>Nothing of it is there without an address.</summary>
+    private static void AddPrometheus(this IServiceCollection services, IConfiguration configuration)
+    {
+        if (configuration["Prewarm:Prometheus:Address"] is not { Length: > 0 })
+        {
+            return;
+        }
+
+        services.AddSingleton(_ => PrometheusOptions.Read(configuration));
+        services.AddSingleton(provider => new PrometheusClient(
+            PrometheusClient.Connections(provider.GetRequiredService<PrometheusOptions>()), provider.GetRequiredService<PrometheusOptions>(), provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<PrometheusSource>();
+        services.AddHostedService<PrometheusLoop>();
     }
 
     private static TimeSpan Seconds(IConfiguration configuration, string key, double otherwise) => configuration[key] is not { Length: > 0 } text ? TimeSpan.FromSeconds(otherwise)

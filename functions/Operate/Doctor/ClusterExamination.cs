@@ -4,11 +4,12 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Prewarm;
 
 namespace Prewarm.Functions.Operate.Doctor;
 
 /// <summary>Asks the cluster and the object stores; writes nothing. A question that fails leaves its reason and stops no other.</summary>
-internal sealed class ClusterExamination(IKubeApi api, IServerDiscovery discovery, HttpClient stores, DoctorSettings settings, TimeProvider time) : IDisposable
+internal sealed class ClusterExamination(IKubeApi api, IServerDiscovery discovery, HttpClient stores, DoctorSettings settings, TimeProvider time, Func<CancellationToken, Task<PrometheusAnswer>>? prometheus = null) : IDisposable
 {
     /// <summary>Questions under way at once, so that the API server's fairness queue is left to others.</summary>
     private const int AtOnce = 6;
@@ -52,6 +53,7 @@ internal sealed class ClusterExamination(IKubeApi api, IServerDiscovery discover
         var triggers = ListAsync(DoctorKinds.Triggers, [settings.OwnNamespace], cancellationToken);
         var secrets = SecretsAsync(seen, cancellationToken);
         var endpoints = EachAsync(seen.Select(m => m.Spec?.Source.Endpoint ?? "").Where(e => e.Length > 0).Distinct(StringComparer.Ordinal), GreetStoreAsync, cancellationToken);
+        var counted = prometheus is null ? null : AskAsync(async ct => (PrometheusAnswer?)await prometheus(ct), cancellationToken);
         var rights = RightsAsync(NeededRight.Of(settings.Functions, modelNamespaces.Length == 0 ? [""] : modelNamespaces, seen), cancellationToken);
         return new(settings)
         {
@@ -69,6 +71,7 @@ internal sealed class ClusterExamination(IKubeApi api, IServerDiscovery discover
             Secrets = await secrets,
             Stores = await endpoints,
             Rights = await rights,
+            Prometheus = counted is null ? null : await counted,
         };
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Prewarm;
 
 namespace Prewarm.Functions.Operate.Doctor;
 
@@ -37,6 +38,9 @@ internal sealed record ClusterFacts(DoctorSettings Settings)
 
     /// <summary>What an unsigned request to a model's endpoint brought, by endpoint.</summary>
     public IReadOnlyDictionary<string, Seen<StoreGreeting>> Stores { get; init; } = new Dictionary<string, Seen<StoreGreeting>>();
+
+    /// <summary>What the Prometheus of Prewarm__Prometheus__Address answered about the last minute; null: none is set.</summary>
+    public Seen<PrometheusAnswer>? Prometheus { get; init; }
 
     /// <summary>Answers of SelfSubjectAccessReviews.</summary>
     public IReadOnlyList<(NeededRight Right, bool? Allowed)> Rights { get; init; } = [];

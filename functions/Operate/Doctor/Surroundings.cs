@@ -1,4 +1,5 @@
 using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Prewarm;
 using Prewarm.Functions.Warm;
 
 namespace Prewarm.Functions.Operate.Doctor;
@@ -25,6 +26,11 @@ internal static class Surroundings
         foreach (var finding in Senders(facts))
         {
             yield return finding;
+        }
+
+        if (facts.Prometheus is { } prometheus)
+        {
+            yield return Counted(prometheus, facts.Models.Value);
         }
 
         if (!facts.Settings.Serving)
@@ -107,6 +113,30 @@ internal static class Surroundings
         return facts.Rights.Count == 0 || facts.Rights.Any(r => r.Allowed is null) ? Finding.Unknown(check, "the API server did not answer every SelfSubjectAccessReview")
             : Finding.Ok(check, $"this account has all {facts.Rights.Count} rights that its functions need");
     }
+
+    private static Finding Counted(Seen<PrometheusAnswer> seen, IReadOnlyList<CachedModel>? models)
+    {
+        const string check = "prometheus";
+        const string fix = "see Prewarm__Prometheus__Address, its BearerTokenFile, CaFile and Query, and whether this namespace may reach it; without it calls past the relay are not learned from";
+        if (seen.Value is not { } answer)
+        {
+            return Finding.Warning(check, $"it does not answer: {seen.Unseen}", fix);
+        }
+
+        if (answer.Result is not (PrometheusResult.Read or PrometheusResult.Partial))
+        {
+            return Finding.Warning(check, $"{answer.Result}: {answer.Message}", fix);
+        }
+
+        var known = new PrometheusModels(new(models ?? []));
+        var ours = answer.Series.Count(s => known.Find(s.Labels) is not null);
+        return answer.Odd > 0 ? Finding.Warning(check, $"{answer.Odd} of its values are no counts", "the query has to give numbers of requests per minute")
+            : answer.Result == PrometheusResult.Partial ? Finding.Warning(check, $"it answers in part: {answer.Message}", "see its own stores")
+            : answer.Series.Count > 0 && ours == 0 && models is { Count: > 0 } ? Finding.Warning(check, $"none of the {answer.Series.Count} series of the last hour names a model", $"keep the labels that say namespace and revision (docs/prewarming.md); the first series has {Labels(answer.Series[0])}")
+            : Finding.Ok(check, $"it answers; series of models with calls in the last hour: {ours} of {answer.Series.Count}");
+    }
+
+    private static string Labels(PrometheusSeries series) => series.Labels.Count == 0 ? "none" : string.Join(", ", series.Labels.Keys.Order(StringComparer.Ordinal).Take(10));
 
     private static IEnumerable<Finding> Senders(ClusterFacts facts)
     {

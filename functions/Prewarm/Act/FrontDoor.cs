@@ -4,9 +4,9 @@ namespace Prewarm.Functions.Prewarm;
 
 /// <summary>
 /// One request through the gateway, as a caller would come: a min-scale alone does not dependably bring a Revision up from zero (knative/serving#10327). Marked, so that it is demand nowhere,
-/// and no probe, which Knative would not count. It never reaches a relay.
+/// and no probe, which Knative would not count. It never reaches a relay; who counts requests at the gateway sees it, so it is told here.
 /// </summary>
-internal sealed class FrontDoor(HttpClient http, Uri? gateway)
+internal sealed class FrontDoor(HttpClient http, Uri? gateway, IArrivals? arrivals = null)
 {
     /// <summary>As the relay's own wakes carry it.</summary>
     public const string Mark = "x-prewarm-wake";
@@ -36,6 +36,11 @@ internal sealed class FrontDoor(HttpClient http, Uri? gateway)
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             return e.GetBaseException().Message;
+        }
+        finally
+        {
+            // By its end, as the gateway counts it.
+            arrivals?.Add(model.Key(), new(time.GetUtcNow().ToUnixTimeSeconds() / 60, 0, 0, 0, 0, 0) { Others = 1 });
         }
     }
 }

@@ -9,17 +9,31 @@ internal sealed class Arrivals : IArrivals
     /// <summary>Minutes with arrivals that are remembered of one model.</summary>
     public const int Remembered = 512;
 
-    private readonly ConcurrentDictionary<ModelKey, SortedList<long, ArrivalMinute>> _all = new();
+    private readonly ConcurrentDictionary<ModelKey, Known> _all = new();
 
     public void Add(ModelKey model, ArrivalMinute minute)
     {
-        var own = _all.GetOrAdd(model, static _ => []);
+        var own = _all.GetOrAdd(model, static _ => new());
         lock (own)
         {
-            own[minute.At] = own.TryGetValue(minute.At, out var there) ? there.With(minute) : minute;
-            if (own.Count > Remembered)
+            own.Told[minute.At] = own.Told.TryGetValue(minute.At, out var there) ? there.With(minute) : minute;
+            if (own.Told.Count > Remembered)
             {
-                own.RemoveAt(0);
+                own.Told.RemoveAt(0);
+            }
+        }
+    }
+
+    public void See(ModelKey model, long minute, int count, int calls = int.MaxValue)
+    {
+        var own = _all.GetOrAdd(model, static _ => new());
+        lock (own)
+        {
+            var there = own.Seen.GetValueOrDefault(minute);
+            own.Seen[minute] = (Math.Max(there.Count, count), Math.Max(there.Calls, calls));
+            if (own.Seen.Count > Remembered)
+            {
+                own.Seen.RemoveAt(0);
             }
         }
     }
@@ -33,7 +47,8 @@ internal sealed class Arrivals : IArrivals
 
         lock (own)
         {
-            return [.. own.Values.Where(m => m.Count > 0)];
+            return own.Seen.Count == 0 ? [.. own.Told.Values.Where(m => m.Count > 0)]
+                : [.. DirectCalls.Join(model, own.Told, own.Seen, own.Told.Count < Remembered ? long.MinValue : own.Told.Keys[0]).Where(m => m.Count > 0).TakeLast(Remembered)];
         }
     }
 
@@ -48,4 +63,11 @@ internal sealed class Arrivals : IArrivals
     /// <summary>Pure: how long nobody asked between two sessions, seconds. Arrivals closer than <paramref name="session"/> belong together.</summary>
     public static IReadOnlyList<double> SessionGaps(IReadOnlyList<ArrivalMinute> minutes, double session = ServiceMemory.SessionGap) =>
         [.. minutes.Zip(minutes.Skip(1), (before, after) => after.FirstAt - before.LastAt).Where(g => g > session)];
+
+    /// <summary>By minute: what relays told, and what was counted elsewhere.</summary>
+    private sealed class Known
+    {
+        public SortedList<long, ArrivalMinute> Told { get; } = [];
+        public SortedList<long, (int Count, int Calls)> Seen { get; } = [];
+    }
 }

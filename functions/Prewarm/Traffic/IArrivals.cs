@@ -8,7 +8,12 @@ internal interface IArrivals
     /// <summary>Adds a replica's minute; several replicas' same minute become one.</summary>
     void Add(ModelKey model, ArrivalMinute minute);
 
-    /// <summary>The model's last minutes with arrivals, oldest first; at most <see cref="Arrivals.Remembered"/>.</summary>
+    /// <summary>Says how many requests somebody else counted on the way to the model in a minute, whoever sent them; told again, the larger count stays.</summary>
+    /// <param name="minute">Since 1970.</param>
+    /// <param name="calls">How many of them at most may be calls.</param>
+    void See(ModelKey model, long minute, int count, int calls = int.MaxValue);
+
+    /// <summary>The model's last minutes with arrivals, by the relays' reports and, of what was seen elsewhere, what they do not explain (<see cref="DirectCalls"/>); oldest first, at most <see cref="Arrivals.Remembered"/>.</summary>
     IReadOnlyList<ArrivalMinute> Recent(ModelKey model);
 
     /// <summary>Drops what is known of models that are no more.</summary>
@@ -20,6 +25,9 @@ internal interface IArrivals
 /// <param name="Last">Seconds into the minute.</param>
 internal sealed record ArrivalMinute(long At, int Count, double First, double Last, int Served, double ServiceSeconds)
 {
+    /// <summary>Requests of this minute on the way to the model that were no demand: wakes and readiness questions, ours or a client's through the relay, and predictions sent again.</summary>
+    public int Others { get; init; }
+
     /// <summary>Unix seconds of the first arrival.</summary>
     public double FirstAt => (At * 60) + First;
 
@@ -34,5 +42,6 @@ internal sealed record ArrivalMinute(long At, int Count, double First, double La
         Last = Count == 0 ? other.Last : other.Count == 0 ? Last : Math.Max(Last, other.Last),
         Served = Served + other.Served,
         ServiceSeconds = ServiceSeconds + other.ServiceSeconds,
+        Others = Others + other.Others,
     };
 }

@@ -66,12 +66,12 @@ internal sealed class TrafficObservedFunction(EventDesk desk, ICatalog catalog, 
                 }
 
                 // A first answer is told before its minute is over, without a count.
-                if (model.Count == 0 && model.Served == 0)
+                if (model.Count == 0 && model.Served == 0 && model.Others == 0)
                 {
                     continue;
                 }
 
-                arrivals.Add(new(model.Namespace, model.Name), new(report.Minute.ToUnixTimeSeconds() / 60, model.Count, model.First, model.Last, model.Served, model.ServiceSeconds));
+                arrivals.Add(new(model.Namespace, model.Name), new(report.Minute.ToUnixTimeSeconds() / 60, model.Count, model.First, model.Last, model.Served, model.ServiceSeconds) { Others = model.Others });
             }
         }
 

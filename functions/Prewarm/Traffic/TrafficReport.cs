@@ -41,9 +41,13 @@ internal sealed record ModelTraffic(string Namespace, string Name, int Count, do
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? FirstByte { get; init; }
 
+    /// <summary>Requests that this replica sent to the model and that are no demand: readiness questions, its own or a client's, and predictions sent again.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int Others { get; init; }
+
     public bool Valid(int most) =>
         Namespace is { Length: > 0 and <= 253 } && Name is { Length: > 0 and <= 253 }
-        && Count >= 0 && Count <= most && Served >= 0 && Served <= most
+        && Count >= 0 && Count <= most && Served >= 0 && Served <= most && Others >= 0 && Others <= most
         && First >= 0 && First <= Last && Last < 60
         && ServiceSeconds >= 0 && double.IsFinite(ServiceSeconds)
         && (FirstByte is not { } first || first is >= 0 and < 86_400);

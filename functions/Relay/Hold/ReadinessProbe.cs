@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
+using Microsoft.Extensions.Options;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Scale;
 
@@ -10,7 +11,7 @@ namespace Prewarm.Functions.Relay;
 /// One readiness request through the gateway with the model's Host: it wakes a model as any request does, without having it do anything. Marked as ours, and no probe:
 /// Knative does not count those as traffic (facts/knative.md §2).
 /// </summary>
-internal sealed class ReadinessProbe(GatewayClient gateway, TimeProvider time)
+internal sealed class ReadinessProbe(GatewayClient gateway, TrafficBook traffic, IOptions<RelayOptions> options, TimeProvider time)
 {
     /// <summary>On every request that is ours and no demand.</summary>
     public const string Mark = "x-prewarm-wake";
@@ -83,6 +84,14 @@ internal sealed class ReadinessProbe(GatewayClient gateway, TimeProvider time)
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             return (false, true, e is OperationCanceledException ? $"{path}: no answer in {limit.TotalSeconds:0} s" : $"{path}: {e.GetBaseException().Message}");
+        }
+        finally
+        {
+            // By its end, as the gateway counts it.
+            if (options.Value.Sink is not null)
+            {
+                traffic.Other(hold.Key);
+            }
         }
     }
 

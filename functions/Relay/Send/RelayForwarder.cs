@@ -64,10 +64,15 @@ internal sealed class RelayForwarder(ICatalog catalog, RelayGuard guard, CallerL
         }
 
         // A wake of ours is no demand; its mark is taken off below.
-        var demand = found.Demand && options.Value.Sink is not null && !context.Request.Headers.ContainsKey(ReadinessProbe.Mark);
+        var told = options.Value.Sink is not null;
+        var demand = found.Demand && told && !context.Request.Headers.ContainsKey(ReadinessProbe.Mark);
         if (demand)
         {
             traffic.Arrived(hold.Key);
+        }
+        else if (told)
+        {
+            traffic.Other(hold.Key);
         }
 
         var beat = Heartbeat.Asked(context.Request);

@@ -73,6 +73,12 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
                 // 3
                 Reset(call.Context);
                 RelayMetrics.Resent(refusal);
+                if (refusal != Refusal.NotConnected)
+                {
+                    // The gateway has counted what is sent again.
+                    call.Traffic?.Other(call.Hold.Key);
+                }
+
                 if (refusal == Refusal.NotReady)
                 {
                     call.Held = holds.Return(call.Hold, call.Held, call.Found, HoldPlanner.Waiting(call.Context.Request.ContentLength));

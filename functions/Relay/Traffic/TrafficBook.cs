@@ -25,6 +25,9 @@ internal sealed class TrafficBook(TimeProvider time)
     /// <param name="took">Without what it was held.</param>
     public void Served(ModelKey model, TimeSpan took) => PageOf(time.GetUtcNow()).Of(model).Served(took);
 
+    /// <summary>A request goes to the model that is no demand: who counts them at the gateway sees it too.</summary>
+    public void Other(ModelKey model) => PageOf(time.GetUtcNow()).Of(model).Other();
+
     /// <summary>The head of the answer to a prediction that waited for a start has come.</summary>
     /// <param name="after">Since it was let go.</param>
     /// <param name="first">It is the first one after the start, and told before the minute is over.</param>
@@ -123,6 +126,7 @@ internal sealed class TrafficTally
     private int _last;
     private int _served;
     private long _ticks;
+    private int _others;
     private long _firstByte = -1;
 
     public int Count => Volatile.Read(ref _count);
@@ -135,10 +139,14 @@ internal sealed class TrafficTally
 
     public int Ended => Volatile.Read(ref _served);
 
+    public int Others => Volatile.Read(ref _others);
+
     public double Seconds => TimeSpan.FromTicks(Volatile.Read(ref _ticks)).TotalSeconds;
 
     /// <summary>Seconds from letting the first one go that waited for a start, to the head of its answer; null: none waited.</summary>
     public double? FirstByte => Volatile.Read(ref _firstByte) is >= 0 and var ticks ? TimeSpan.FromTicks(ticks).TotalSeconds : null;
+
+    public void Other() => Interlocked.Increment(ref _others);
 
     public void Woken(TimeSpan after) => Interlocked.CompareExchange(ref _firstByte, Math.Max(0, after.Ticks), -1);
 

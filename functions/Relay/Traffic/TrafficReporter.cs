@@ -72,7 +72,7 @@ internal sealed class TrafficReporter(TrafficBook book, EventSink sink, IOptions
         foreach (var models in page.Models.OrderBy(m => m.Key.Namespace, StringComparer.Ordinal).ThenBy(m => m.Key.Name, StringComparer.Ordinal).Chunk(TrafficReport.MaxModels))
         {
             var report = new TrafficReport(replica, page.Minute,
-                [.. models.Select(m => new ModelTraffic(m.Key.Namespace, m.Key.Name, m.Value.Count, m.Value.First, m.Value.Last, m.Value.Ended, m.Value.Seconds) { FirstByte = m.Value.FirstByte })]);
+                [.. models.Select(m => new ModelTraffic(m.Key.Namespace, m.Key.Name, m.Value.Count, m.Value.First, m.Value.Last, m.Value.Ended, m.Value.Seconds) { FirstByte = m.Value.FirstByte, Others = m.Value.Others })]);
             var id = string.Create(CultureInfo.InvariantCulture, $"{replica}/{page.Minute:yyyy-MM-dd'T'HH:mm'Z'}{(part == 0 ? "" : $"/{part}")}");
             part++;
             yield return (new(id, Source, TrafficReport.Type, replica), JsonSerializer.SerializeToUtf8Bytes(report, TrafficJsonContext.Default.TrafficReport));

@@ -33,6 +33,8 @@ public sealed class PromtoolTests
     [InlineData("PrewarmUploadStalled", "prewarm_uploads_stalled_total{model='d/m',reason='UploadStalled'} 0x60 1x10", "prewarm_uploads_stalled_total{model='d/n',reason='UploadStalled'} 3x70", """{"severity":"warning","model":"d/m","reason":"UploadStalled"}""")]
     [InlineData("PrewarmHoldsWasted", "prewarm_prediction_total{result='wasted'} 0+2x70", "prewarm_prediction_total{result='hit'} 0+1x70", """{"severity":"info"}""")]
     [InlineData("PrewarmHoldsWasted", "prewarm_prediction_total{result='wasted'} 0+1x70", "prewarm_prediction_total{result='hit'} 0+2x70", null)]
+    [InlineData("PrewarmPrometheusUnread", "prewarm_prometheus_polls_total{result='unreachable'} 0+1x70", "prewarm_prometheus_polls_total{result='read'} 0+1x70", """{"severity":"warning","result":"unreachable"}""")]
+    [InlineData("PrewarmPrometheusUnread", "prewarm_prometheus_polls_total{result='unreachable'} 0x60 1x10", "prewarm_prometheus_polls_total{result='partial'} 0+1x70", null)]
     public async Task Alert_OnASeries_Fires(string alert, string series, string other, string? labels)
     {
         var folder = Directory.CreateTempSubdirectory("rules-");

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Operate.Doctor;
+using Prewarm.Functions.Prewarm;
 
 namespace Prewarm.Tests.Unit.Operate;
 
@@ -57,6 +58,7 @@ internal static class ClusterFactsFake
         Models = Seen<IReadOnlyList<CachedModel>>.Of([Bloom]),
         Secrets = new Dictionary<string, Seen<IReadOnlyList<string>>> { ["models/access-key"] = Seen<IReadOnlyList<string>>.Of([SourceSecret.IdKey, SourceSecret.SecretKey]) },
         Stores = new Dictionary<string, Seen<StoreGreeting>> { [Bloom.Spec!.Source.Endpoint] = Seen<StoreGreeting>.Of(new(403, Now, Now, Now.AddMilliseconds(9), "AliyunOSS")) },
+        Prometheus = Seen<PrometheusAnswer>.Of(new(PrometheusResult.Read, [new(new Dictionary<string, string> { ["destination_service_namespace"] = "models", ["destination_service_name"] = "bloom-predictor-00001" }, [])])),
         Rights = [.. NeededRight.Of([], ["models"], [Bloom]).Select(r => (r, (bool?)true))],
     };
 

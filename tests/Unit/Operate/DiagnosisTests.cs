@@ -1,6 +1,7 @@
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Operate.Doctor;
+using Prewarm.Functions.Prewarm;
 using Prewarm.Tests.Unit.Manifests;
 using Xunit;
 using static Prewarm.Tests.Unit.Operate.ClusterFactsFake;
@@ -43,6 +44,11 @@ public sealed class DiagnosisTests
         ("Trigger without the token", "events/triggers", "Error", "401: uploads", f => f with { Triggers = List("""{"metadata":{"name":"uploads"},"spec":{"subscriber":{"uri":"/events/oss"}}}""") }),
         ("no Triggers", "events/triggers", "Error", "has no Trigger", f => f with { Triggers = List() }),
         ("Trigger not ready", "events/triggers", "Error", "not Ready: uploads", f => f with { Triggers = List("""{"metadata":{"name":"uploads"},"spec":{"subscriber":{"uri":"/x?token=T"}},"status":{"conditions":[{"type":"Ready","status":"False"}]}}""") }),
+        ("Prometheus down", "prometheus", "Warning", "Unreachable: Connection refused", f => f with { Prometheus = Seen<PrometheusAnswer>.Of(PrometheusAnswer.No(PrometheusResult.Unreachable, "Connection refused")) }),
+        ("Prometheus too slow", "prometheus", "Warning", "no answer within 10 s", f => f with { Prometheus = Seen<PrometheusAnswer>.Not("no answer within 10 s") }),
+        ("Prometheus in part", "prometheus", "Warning", "a store is down", f => f with { Prometheus = Seen<PrometheusAnswer>.Of(new(PrometheusResult.Partial, [], "a store is down")) }),
+        ("Prometheus with rates", "prometheus", "Warning", "3 of its values are no counts", f => f with { Prometheus = Seen<PrometheusAnswer>.Of(new(PrometheusResult.Read, [], "", 3)) }),
+        ("Prometheus of others", "prometheus", "Warning", "the 1 series of the last hour names a model", f => f with { Prometheus = Seen<PrometheusAnswer>.Of(new(PrometheusResult.Read, [new(new Dictionary<string, string> { ["app"] = "x" }, [])])) }),
         ("no gateway", "settings/gateway", "Error", "Gateway__Address", f => f with { Settings = f.Settings with { Gateway = null } }),
     ];
 
