@@ -10,7 +10,11 @@ namespace Prewarm.Functions.Events;
 internal sealed record EventHead(string Id, string Source, string Type, string Subject, string? Traceparent = null);
 
 /// <summary>Sends CloudEvents to a sink (<c>K_SINK</c>) in structured JSON mode, and again when the sink cannot take them now.</summary>
-internal sealed class EventSink(HttpClient http, TimeProvider time)
+/// <param name="tokenFile">
+/// File with the bearer token that says who sends (<c>Events__SenderTokenFile</c>): a ServiceAccount's, for the broker's audience, where Knative's authentication-oidc is on. Read for each try, because the kubelet
+/// writes a new one before the old one ends. Null: none.
+/// </param>
+internal sealed class EventSink(HttpClient http, TimeProvider time, string? tokenFile = null)
 {
     /// <summary>Tries of one event.</summary>
     public const int Tries = 5;
@@ -37,7 +41,9 @@ internal sealed class EventSink(HttpClient http, TimeProvider time)
                 using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
                 using var content = new ByteArrayContent(body);
                 content.Headers.ContentType = MediaTypeHeaderValue.Parse("application/cloudevents+json; charset=utf-8");
-                using var answer = await http.PostAsync(sink, content, either.Token);
+                using var request = new HttpRequestMessage(HttpMethod.Post, sink) { Content = content };
+                request.Headers.Authorization = tokenFile is null ? null : new("Bearer", (await File.ReadAllTextAsync(tokenFile, either.Token)).Trim());
+                using var answer = await http.SendAsync(request, either.Token);
                 if (answer.IsSuccessStatusCode)
                 {
                     return null;
@@ -50,7 +56,7 @@ internal sealed class EventSink(HttpClient http, TimeProvider time)
                     return problem;
                 }
             }
-            catch (Exception e) when (e is HttpRequestException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
+            catch (Exception e) when (e is HttpRequestException or IOException or UnauthorizedAccessException or OperationCanceledException && !cancellationToken.IsCancellationRequested)
             {
                 problem = e is OperationCanceledException ? $"the sink did not answer in {Limit.TotalSeconds} s" : e.Message;
             }

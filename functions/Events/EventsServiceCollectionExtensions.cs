@@ -12,7 +12,15 @@ internal static class EventsServiceCollectionExtensions
         services.AddSingleton(new EventToken(configuration["Events:Token"]));
         services.AddHostedService<EventTokenNotice>();
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton(p => new EventSink(new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout.InfiniteTimeSpan }, p.GetRequiredService<TimeProvider>()));
+        return services.AddEventSink(configuration);
+    }
+
+    /// <summary>What sends events of ours.</summary>
+    public static IServiceCollection AddEventSink(this IServiceCollection services, IConfiguration configuration)
+    {
+        var tokenFile = configuration["Events:SenderTokenFile"] is { Length: > 0 } file ? file : null;
+        services.TryAddSingleton(p => new EventSink(
+            new HttpClient(new SocketsHttpHandler { PooledConnectionLifetime = TimeSpan.FromMinutes(5) }) { Timeout = Timeout.InfiniteTimeSpan }, p.GetRequiredService<TimeProvider>(), tokenFile));
         return services;
     }
 }

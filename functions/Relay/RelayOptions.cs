@@ -75,6 +75,9 @@ internal sealed class RelayOptions
     /// <value>Where CloudEvents are sent (<c>K_SINK</c>); null: nowhere, and nobody loads a cold cache on the relay's behalf.</value>
     public Uri? Sink { get; set; }
 
+    /// <value>File with the token that says to the sink who sends (<c>Events__SenderTokenFile</c>). Default: none.</value>
+    public string? SenderTokenFile { get; set; }
+
     /// <summary>How long a request may be held when it says nothing else: until the relay's own revision is about to give up.</summary>
     public TimeSpan Budget => RevisionTimeout - (RevisionTimeout.TotalSeconds > 50 ? TimeSpan.FromSeconds(5) : RevisionTimeout / 10);
 }

@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Events;
 using Prewarm.Functions.Scale;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -20,7 +21,7 @@ internal static class RelayServices
         services.AddOptions<RelayOptions>().Configure(o => RelaySettings.Read(o, configuration)).ValidateOnStart();
         services.AddSingleton<IValidateOptions<RelayOptions>, RelayOptionsValidator>();
         services.TryAddSingleton<IScaleView, UnseenScale>();
-        services.TryAddSingleton(p => new Events.EventSink(new HttpClient { Timeout = Timeout.InfiniteTimeSpan }, p.GetRequiredService<TimeProvider>()));
+        services.AddEventSink(configuration);
         services.AddSingleton<GatewayClient>();
         services.AddSingleton<ReadinessProbe>();
         services.AddSingleton<IWakeRequests, WakeRequests>();

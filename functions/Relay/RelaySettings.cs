@@ -34,6 +34,7 @@ internal static class RelaySettings
         o.Drain = Seconds(relay["DrainSeconds"], o.Drain);
         o.Grace = Seconds(relay["GraceSeconds"], o.Grace);
         o.Sink = Url(configuration["K_SINK"]);
+        o.SenderTokenFile = Text(configuration["Events:SenderTokenFile"]);
     }
 
     /// <summary>What is wrong with the options, each with the key and the fix.</summary>
@@ -62,6 +63,7 @@ internal static class RelaySettings
             (o.Drain >= TimeSpan.Zero, "Relay__DrainSeconds is not a number of seconds from 0"),
             (o.Grace >= TimeSpan.Zero, "Relay__GraceSeconds is not a number of seconds from 0"),
             (o.Sink is null or { IsAbsoluteUri: true, Scheme: "http" or "https" }, "K_SINK is not an http(s) URL"),
+            (o.SenderTokenFile is null || File.Exists(o.SenderTokenFile), $"Events__SenderTokenFile is '{o.SenderTokenFile}', which does not exist: mount the ServiceAccount's token for the broker's audience there"),
         ];
         return rules.Where(r => !r.Ok).Select(r => r.Message);
     }

@@ -15,7 +15,7 @@ public sealed class ManifestsOnRealApiServerTests
 {
     public static TheoryData<string> Folders =>
     [
-        "knative", "knative/overlays/ack", "knative/overlays/ack-serverless", "knative/monitoring", "knative/optional/doctor", "knative/optional/external-upload-events",
+        "knative", "knative/overlays/ack", "knative/overlays/ack-serverless", "knative/overlays/oidc", "knative/monitoring", "knative/optional/doctor", "knative/optional/external-upload-events",
         "knative/optional/functions-host", "knative/optional/models-only-through-relay", "knative/examples/bloom", "knative/examples/bloom-serverless",
         "eventing", "eventing/overlays/cesql", "eventing/overlays/kafka", "eventing/overlays/oidc",
     ];

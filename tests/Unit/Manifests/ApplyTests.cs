@@ -14,6 +14,7 @@ public sealed class ApplyTests(AppliedCluster cluster) : IClassFixture<AppliedCl
     [InlineData("knative")]
     [InlineData("knative/overlays/ack")]
     [InlineData("knative/overlays/ack-serverless")]
+    [InlineData("knative/overlays/oidc")]
     [InlineData("knative/monitoring")]
     [InlineData("knative/optional/external-upload-events")]
     [InlineData("knative/optional/functions-host")]

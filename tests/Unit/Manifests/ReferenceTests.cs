@@ -1,11 +1,12 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Prewarm.Sandbox.Cluster;
 using Xunit;
 
 namespace Prewarm.Tests.Unit.Manifests;
 
 /// <summary>Names that one file says and another has to hold, over the sets that are applied together.</summary>
-public sealed class ReferenceTests
+public sealed partial class ReferenceTests
 {
     public static readonly TheoryData<string> Sets =
     [
@@ -13,7 +14,7 @@ public sealed class ReferenceTests
         "knative/overlays/ack+eventing",
         "knative/overlays/ack-serverless+eventing/overlays/cesql",
         "knative+eventing/overlays/kafka",
-        "knative+eventing/overlays/oidc",
+        "knative/overlays/oidc+eventing/overlays/oidc",
         "knative+eventing+knative/monitoring+knative/optional/external-upload-events+knative/optional/models-only-through-relay+knative/optional/functions-host+knative/examples/bloom",
     ];
 
@@ -97,6 +98,44 @@ public sealed class ReferenceTests
     }
 
     [Fact]
+    public async Task Senders_OfTheBroker_AreAllInThePolicy_AndTheRelayBringsItsToken()
+    {
+        var objects = await Kubectl.BuildAsync("knative/overlays/oidc+eventing/overlays/oidc");
+        var from = Assert.Single(objects, o => o.Kind() == "EventPolicy").At("spec", "from").Objects().ToList();
+        var sources = objects.Where(o => o.Group() == "sources.knative.dev" && o.Text("spec", "sink", "ref", "kind") == "Broker").ToList();
+        Assert.NotEmpty(sources);
+        Assert.Equal(sources.Select(Of).Order(StringComparer.Ordinal),
+            from.Select(f => f.At("ref")).OfType<JsonObject>().Select(r => $"{r.Text("kind")} {r.Text("namespace")}/{r.Text("name")}").Order(StringComparer.Ordinal));
+        // Whatever else has the broker's address sends by itself.
+        var senders = objects.Where(o => o.IsKnativeService() && All(o, "env").SelectMany(e => e.Objects()).Any(e => e.Text("name") == "K_SINK")).ToList();
+        Assert.Equal(senders.Select(s => $"system:serviceaccount:{s.Namespace()}:{s.Text("spec", "template", "spec", "serviceAccountName")}"), from.Select(f => f.Text("sub")).OfType<string>());
+        foreach (var pod in senders.Select(s => s.At("spec", "template", "spec")!))
+        {
+            var container = pod["containers"].Objects().Single();
+            var file = container["env"].Objects().Single(e => e.Text("name") == "Events__SenderTokenFile").Text("value")!;
+            var mount = container["volumeMounts"].Objects().Single(m => file.StartsWith(m.Text("mountPath") + "/", StringComparison.Ordinal));
+            var token = pod["volumes"].Objects().Single(v => v.Text("name") == mount.Text("name")).At("projected", "sources").Objects().Single().At("serviceAccountToken");
+            Assert.Equal((file[(mount.Text("mountPath")!.Length + 1)..], "eventing.knative.dev/broker/prewarm-system/prewarm"), (token.Text("path"), token.Text("audience")));
+        }
+    }
+
+    [Fact]
+    public async Task Cesql_SaysWhatTheOtherFiltersSay()
+    {
+        var plain = (await Kubectl.BuildAsync("eventing")).Where(o => o.Kind() == "Trigger").ToDictionary(o => o.Name(), StringComparer.Ordinal);
+        var cesql = (await Kubectl.BuildAsync("eventing/overlays/cesql")).Where(o => o.Kind() == "Trigger").ToList();
+        Assert.Equal(plain.Keys.Order(StringComparer.Ordinal), cesql.Select(o => o.Name()).Order(StringComparer.Ordinal));
+        foreach (var trigger in cesql)
+        {
+            var expression = Assert.Single(trigger.At("spec", "filters").Objects()).Text("cesql");
+            Assert.NotNull(expression);
+            var said = Literals().Matches(expression).Select(m => m.Groups["text"].Value.Trim('%'));
+            Assert.Equal(Leaves(plain[trigger.Name()].At("spec", "filters")).Distinct().Order(StringComparer.Ordinal), said.Distinct().Order(StringComparer.Ordinal));
+            Assert.Equal(All(plain[trigger.Name()], "not").Any(), expression.Contains("<>", StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
     public async Task ClusterWide_OnlyNodes()
     {
         var objects = await Kubectl.BuildAsync("knative+eventing");
@@ -114,6 +153,17 @@ public sealed class ReferenceTests
         Assert.NotEmpty(secrets);
         Assert.All(secrets, s => Assert.Contains($"create secret generic {s.Name} --from-literal={s.Key}=", operations, StringComparison.Ordinal));
     }
+
+    [GeneratedRegex("'(?<text>[^']*)'", RegexOptions.CultureInvariant, 1000)]
+    private static partial Regex Literals();
+
+    private static IEnumerable<string> Leaves(JsonNode? node) => node switch
+    {
+        JsonObject obj => obj.SelectMany(p => Leaves(p.Value)),
+        JsonArray list => list.SelectMany(Leaves),
+        null => [],
+        _ => [node.ToString()],
+    };
 
     private static string Of(JsonObject obj) => $"{obj.Kind()} {obj.Namespace()}/{obj.Name()}";
 
