@@ -49,7 +49,7 @@ internal sealed class ClusterExamination(IKubeApi api, IServerDiscovery discover
         var nodes = AskAsync(async ct => (IReadOnlyList<JsonObject>?)(await api.ListAsync(DoctorKinds.Nodes, null, null, ct)).Items, cancellationToken);
         var peers = ListAsync(DoctorKinds.PeerAuthentications, ["istio-system", .. meshed], cancellationToken);
         var policies = ListAsync(DoctorKinds.AuthorizationPolicies, meshed, cancellationToken);
-        var routes = ListAsync(DoctorKinds.VirtualServices, modelNamespaces, cancellationToken);
+        var routes = ListAsync(DoctorKinds.VirtualServices, [settings.OwnNamespace, .. modelNamespaces], cancellationToken);
         var triggers = ListAsync(DoctorKinds.Triggers, [settings.OwnNamespace], cancellationToken);
         var secrets = SecretsAsync(seen, cancellationToken);
         var endpoints = EachAsync(seen.Select(m => m.Spec?.Source.Endpoint ?? "").Where(e => e.Length > 0).Distinct(StringComparer.Ordinal), GreetStoreAsync, cancellationToken);
@@ -113,14 +113,26 @@ internal sealed class ClusterExamination(IKubeApi api, IServerDiscovery discover
             },
             cancellationToken);
 
-    /// <summary>Unsigned and without a bucket: OSS and every S3 store answer it with 403 and their clock.</summary>
+    /// <summary>
+    /// Unsigned and without a bucket: OSS and every S3 store answer it with their clock, a request id and XML, which is an Error (Common Errors, S3 API) or, where anybody may ask, a list of buckets (ListBuckets).
+    /// </summary>
     private async Task<StoreGreeting?> GreetStoreAsync(string endpoint, CancellationToken cancellationToken)
     {
         var address = Upload.StoreEndpoint.Parse(endpoint)?.ServiceUrl ?? throw new HttpRequestException("it is no endpoint");
-        using var request = new HttpRequestMessage(HttpMethod.Head, address);
+        using var request = new HttpRequestMessage(HttpMethod.Get, address);
         var asked = time.GetUtcNow();
         using var response = await stores.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
-        return new((int)response.StatusCode, response.Headers.Date, asked, time.GetUtcNow(), response.Headers.Server.ToString() is { Length: > 0 } name ? name : null);
+        var answered = time.GetUtcNow();
+        var speaks = response.Headers.Contains("x-amz-request-id") || response.Headers.Contains("x-oss-request-id") || await BeginsAsStoreAsync(response, cancellationToken);
+        return new((int)response.StatusCode, response.Headers.Date, asked, answered, response.Headers.Server.ToString() is { Length: > 0 } name ? name : null, speaks);
+    }
+
+    private static async Task<bool> BeginsAsStoreAsync(HttpResponseMessage response, CancellationToken cancellationToken)
+    {
+        var begin = new byte[512];
+        await using var body = await response.Content.ReadAsStreamAsync(cancellationToken);
+        var text = System.Text.Encoding.UTF8.GetString(begin, 0, await body.ReadAtLeastAsync(begin, begin.Length, throwOnEndOfStream: false, cancellationToken));
+        return text.Contains("<Error", StringComparison.Ordinal) && text.Contains("<Code>", StringComparison.Ordinal) || text.Contains("<ListAllMyBucketsResult", StringComparison.Ordinal);
     }
 
     private async Task<IReadOnlyList<(NeededRight, bool?)>> RightsAsync(IEnumerable<NeededRight> rights, CancellationToken cancellationToken)

@@ -27,6 +27,8 @@ internal sealed record ClusterFacts(DoctorSettings Settings)
     /// <summary>Of knative-serving and of the models' namespaces.</summary>
     public Seen<IReadOnlyList<JsonObject>> PeerAuthentications { get; init; } = Seen<IReadOnlyList<JsonObject>>.Not("not asked");
     public Seen<IReadOnlyList<JsonObject>> AuthorizationPolicies { get; init; } = Seen<IReadOnlyList<JsonObject>>.Not("not asked");
+
+    /// <summary>Of the models' namespaces and of ours.</summary>
     public Seen<IReadOnlyList<JsonObject>> VirtualServices { get; init; } = Seen<IReadOnlyList<JsonObject>>.Not("not asked");
 
     /// <summary>Triggers of our own namespace.</summary>
@@ -58,4 +60,5 @@ internal sealed record DoctorSettings(bool Serving, bool TokenSet, string? Gatew
 
 /// <param name="Date">Date header of the store's answer.</param>
 /// <param name="Server">Server header, such as <c>AliyunOSS</c>.</param>
-internal sealed record StoreGreeting(int Status, DateTimeOffset? Date, DateTimeOffset Asked, DateTimeOffset Answered, string? Server);
+/// <param name="SpeaksS3">The answer has a store's request id, or is a store's XML.</param>
+internal sealed record StoreGreeting(int Status, DateTimeOffset? Date, DateTimeOffset Asked, DateTimeOffset Answered, string? Server, bool SpeaksS3 = true);

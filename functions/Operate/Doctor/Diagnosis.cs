@@ -10,7 +10,7 @@ internal static class Diagnosis
             :
             [
                 Finding.Ok("api-server", $"Kubernetes {facts.Server.Value!.Version}"),
-                .. RequiredParts.Check(facts), .. KnativeSettings.Check(facts), .. MeshPolicies.Check(facts), .. StoresAndSecrets.Check(facts), .. Surroundings.Check(facts),
+                .. RequiredParts.Check(facts), .. KnativeSettings.Check(facts), .. PodSpecFlags.Check(facts), .. MeshPolicies.Check(facts), .. StoresAndSecrets.Check(facts), .. Surroundings.Check(facts),
             ];
         int Count(Severity severity) => findings.Count(f => f.Severity == severity);
         return new(Count(Severity.Error) == 0, Count(Severity.Error), Count(Severity.Warning), Count(Severity.Unknown), [.. findings.OrderByDescending(f => f.Severity)]);

@@ -93,7 +93,7 @@ internal static class MeshPolicies
 
         string[] repeating = [.. services.Where(s => s.Items("spec", "http").Any(route => route.Text("retries", "attempts") != "0")).Select(s => $"{s.Namespace()}/{s.Name()}").Order(StringComparer.Ordinal)];
         return repeating.Length == 0
-            ? Finding.Ok(check, "no route of the models' namespaces repeats a prediction")
+            ? Finding.Ok(check, "no route to the models or to us repeats a prediction")
             : Finding.Warning(check, $"the mesh may send a prediction again, up to twice by default and also after a 503: {Few(repeating)}",
                 "set meshConfig.defaultHttpRetryPolicy.attempts to 0; routes that KServe or Knative write cannot be edited for good");
     }

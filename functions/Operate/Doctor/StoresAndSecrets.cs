@@ -36,6 +36,8 @@ internal static class StoresAndSecrets
         var seen = facts.Stores.GetValueOrDefault(endpoint);
         return seen switch
         {
+            { Value: { Status: < 500, SpeaksS3: false } greeting } => Finding.Error(check, $"{parsed.ServiceUrl} (asked for by {model}) answers {greeting.Status}{(greeting.Server is null ? "" : $" as {greeting.Server}")}, but not as an object store: no request id, no S3 error",
+                "name an endpoint that speaks S3, as every OSS endpoint does, and not a web page, a console or a CDN in front of it"),
             { Value: { } greeting } when greeting.Status < 500 => Finding.Ok(check, $"{parsed.ServiceUrl} answers{(greeting.Server is null ? "" : $" as {greeting.Server}")}"),
             { Value: { } greeting } => Finding.Error(check, $"{parsed.ServiceUrl} answers {greeting.Status}", "wait, or see whether the endpoint is right"),
             _ => Finding.Error(check, $"{parsed.ServiceUrl} (asked for by {model}) does not answer from here: {seen?.Unseen ?? "not asked"}",

@@ -147,6 +147,16 @@ internal static class Surroundings
                 : Finding.Warning("events/token", "Events__Token is not set: whoever reaches the event routes can make us look", "create the Secret prewarm-events and set Events__Token from it");
         }
 
+        if (facts.VirtualServices is { Unseen: null, Value: { } routes })
+        {
+            string[] outside = [.. routes.Where(r => r.Namespace() == facts.Settings.OwnNamespace && r.Items("spec", "http").SelectMany(h => h.Items("match"))
+                .Any(m => (m.Text("uri", "exact") ?? m.Text("uri", "prefix"))?.StartsWith("/events", StringComparison.Ordinal) == true)).Select(r => r.Name()).Order(StringComparer.Ordinal)];
+            yield return outside.Length == 0
+                ? Finding.Ok("events/outside", "no route of ours takes events from outside the cluster")
+                : Finding.Warning("events/outside", $"events come in from outside the cluster by {string.Join(", ", outside)}; senders' signatures are not verified, so whoever has the token is believed",
+                    "take the route away (knative/optional/external-upload-events) unless a bus needs it, and change the token when somebody leaves who knew it");
+        }
+
         if (facts.Triggers is not { Unseen: null, Value: { } triggers })
         {
             yield return Finding.Unknown("events/triggers", $"Triggers of {facts.Settings.OwnNamespace}: {facts.Triggers.Unseen}");

@@ -22,6 +22,8 @@ public sealed class DiagnosisTests
         ("Kourier", "parts/kourier", "Error", "Kourier is installed", f => f with { Deployments = f.Deployments.With("kourier-system", List(Deployment("3scale-kourier-gateway", "x:1", "k"))) }),
         ("Kourier's class", "parts/kourier", "Error", "kourier.ingress", f => f with { KnativeSettings = f.KnativeSettings.With("config-network", Object("""{"data":{"ingress-class":"kourier.ingress.networking.knative.dev"}}""")) }),
         ("no PVCs", "knative/pvc", "Error", "not set (disabled)", f => f with { KnativeSettings = f.KnativeSettings.With("config-features", Object("""{"data":{"_example":"…"}}""")) }),
+        ("tolerations refused", "knative/podspec", "Error", "kubernetes.podspec-tolerations is not set (disabled): Knative refuses spec.serving.predictor.tolerations of models/bloom", f => f with { Models = Seen<IReadOnlyList<CachedModel>>.Of([Asking("tolerations", """[{"key":"gpu"}]""")]) }),
+        ("node selector switched off", "knative/podspec", "Error", "kubernetes.podspec-nodeselector is disabled", f => f with { Models = Seen<IReadOnlyList<CachedModel>>.Of([Asking("nodeSelector", """{"gpu":"a10"}""")]), KnativeSettings = f.KnativeSettings.With("config-features", Object("""{"data":{"kubernetes.podspec-persistent-volume-claim":"enabled","kubernetes.podspec-nodeselector":"disabled"}}""")) }),
         ("no scale to zero", "knative/scale-to-zero", "Warning", "enable-scale-to-zero is false", f => f with { KnativeSettings = f.KnativeSettings.With("config-autoscaler", Object("""{"data":{"enable-scale-to-zero":"false"}}""")) }),
         ("timeout past Knative's", "timeouts/chain", "Error", "1200 s", f => f with { Models = Seen<IReadOnlyList<CachedModel>>.Of([Timeout("1200")]), Settings = f.Settings with { RelaySeconds = 1200 } }),
         ("timeout past the relay's", "timeouts/chain", "Warning", "the relay gives up after 300 s", f => f with { Settings = f.Settings with { RelaySeconds = 300 } }),
@@ -33,6 +35,7 @@ public sealed class DiagnosisTests
         ("everybody denied", "mesh/activator-allowed", "Error", "denies everybody", f => f with { AuthorizationPolicies = List("""{"metadata":{"name":"no","namespace":"models"},"spec":{"action":"DENY","rules":[{}]}}""") }),
         ("mesh retries", "mesh/retries", "Warning", "models/bloom", f => f with { VirtualServices = List("""{"metadata":{"name":"bloom","namespace":"models"},"spec":{"http":[{"route":[]}]}}""") }),
         ("store away", "store/endpoint", "Error", "No route to host", f => f with { Stores = f.Stores.With(Bloom.Spec!.Source.Endpoint, Seen<StoreGreeting>.Not("No route to host")) }),
+        ("no store", "store/endpoint", "Error", "answers 200 as nginx, but not as an object store", f => f with { Stores = f.Stores.With(Bloom.Spec!.Source.Endpoint, Seen<StoreGreeting>.Of(new(200, Now, Now, Now, "nginx", SpeaksS3: false))) }),
         ("no Secret", "store/secret", "Error", "does not exist", f => f with { Secrets = f.Secrets.With("models/access-key", new(null, null)) }),
         ("half a Secret", "store/secret", "Error", SourceSecret.SecretKey, f => f with { Secrets = f.Secrets.With("models/access-key", Seen<IReadOnlyList<string>>.Of([SourceSecret.IdKey])) }),
         ("Secret unseen", "store/secret", "Unknown", "may not look", f => f with { Secrets = f.Secrets.With("models/access-key", Seen<IReadOnlyList<string>>.Not("this account may not look")) }),
@@ -41,6 +44,7 @@ public sealed class DiagnosisTests
         ("too many workers", "nodes/cache-workers", "Warning", "2 cache workers and there are 1 nodes", f => f with { Nodes = List("""{"metadata":{"name":"n1"}}""") }),
         ("a right missing", "rights", "Error", "create dataloads.data.fluid.io in models (ModelUploaded)", f => f with { Rights = [.. f.Rights.Select(r => (r.Right, (bool?)!(r.Right is { Resource: "dataloads", Verb: "create" })))] }),
         ("no token", "events/token", "Warning", "not set", f => f with { Settings = f.Settings with { TokenSet = false } }),
+        ("events from outside", "events/outside", "Warning", "prewarm-upload-events", f => f with { VirtualServices = List("""{"metadata":{"name":"prewarm-upload-events","namespace":"prewarm-system"},"spec":{"http":[{"match":[{"uri":{"exact":"/events/oss"}}],"retries":{"attempts":0}}]}}""") }),
         ("Trigger without the token", "events/triggers", "Error", "401: uploads", f => f with { Triggers = List("""{"metadata":{"name":"uploads"},"spec":{"subscriber":{"uri":"/events/oss"}}}""") }),
         ("no Triggers", "events/triggers", "Error", "has no Trigger", f => f with { Triggers = List() }),
         ("Trigger not ready", "events/triggers", "Error", "not Ready: uploads", f => f with { Triggers = List("""{"metadata":{"name":"uploads"},"spec":{"subscriber":{"uri":"/x?token=T"}},"status":{"conditions":[{"type":"Ready","status":"False"}]}}""") }),
@@ -130,6 +134,20 @@ public sealed class DiagnosisTests
             Source = Bloom.Spec!.Source,
             Serving = new() { Predictor = new() { ["timeout"] = int.Parse(seconds, System.Globalization.CultureInfo.InvariantCulture) } },
         },
+    };
+
+    [Fact]
+    public void PodSpec_FlagOn_IsNoFinding()
+    {
+        var facts = Healthy() with { Models = Seen<IReadOnlyList<CachedModel>>.Of([Asking("tolerations", "[]")]) };
+        var report = Diagnosis.Of(facts with { KnativeSettings = facts.KnativeSettings.With("config-features", Object("""{"data":{"kubernetes.podspec-persistent-volume-claim":"enabled","kubernetes.podspec-tolerations":"Allowed"}}""")) });
+        Assert.Equal([], report.Findings.Where(f => f.Severity != Severity.Ok));
+    }
+
+    private static CachedModel Asking(string field, string json) => new()
+    {
+        Metadata = Bloom.Metadata,
+        Spec = new() { Source = Bloom.Spec!.Source, Serving = new() { Predictor = new() { [field] = System.Text.Json.Nodes.JsonNode.Parse(json) } } },
     };
 
     private static CachedModel Woken(string phase, double seconds) => new()

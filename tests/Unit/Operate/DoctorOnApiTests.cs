@@ -1,10 +1,16 @@
 using System.Text.Json.Nodes;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Operate.Doctor;
+using Prewarm.Sandbox.Cluster;
 using Prewarm.Tests.Unit.Manifests;
 using Xunit;
+using Store = Prewarm.Sandbox.ObjectStore.ObjectStore;
 
 namespace Prewarm.Tests.Unit.Operate;
 
@@ -43,6 +49,40 @@ public sealed class DoctorOnApiTests(AppliedCluster cluster) : IClassFixture<App
         Assert.Equal(Severity.Error, rights.Severity);
         Assert.Contains("create datasets.data.fluid.io in kserve-fluid-demo (ModelUploaded)", rights.Message, StringComparison.Ordinal);
         Assert.Contains(report.Findings, f => f is { Check: "knative/pvc", Severity: Severity.Unknown });
+    }
+
+    [Fact]
+    public async Task Examine_Endpoints_TellsAnObjectStoreFromAnythingElse()
+    {
+        Kubectl.OrSkip();
+        await using var store = await Store.StartAsync(new() { Bucket = "models" }, cluster.Deadline);
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders();
+        await using var page = builder.Build();
+        page.Run(context => context.Response.WriteAsync("<html>welcome</html>", context.RequestAborted));
+        await page.StartAsync(cluster.Deadline);
+        string[] endpoints = [store.Endpoint.ToString(), page.Urls.Single()];
+        foreach (var (endpoint, i) in endpoints.Select((e, i) => (e, i)))
+        {
+            await cluster.Admin.CreateAsync(Kinds.CachedModels, RightsTable.Models, new()
+            {
+                ["apiVersion"] = Kinds.CachedModels.ApiVersion,
+                ["kind"] = "CachedModel",
+                ["metadata"] = new JsonObject { ["name"] = $"endpoint-{i}" },
+                ["spec"] = new JsonObject { ["source"] = new JsonObject { ["uri"] = "oss://models/m", ["endpoint"] = endpoint } },
+            }, cluster.Deadline);
+        }
+
+        var report = await ReportAsync("prewarm-operate");
+        Finding Of(string endpoint) => Assert.Single(report.Findings, f => f.Check == "store/endpoint" && f.Message.Contains(new Uri(endpoint).Authority, StringComparison.Ordinal));
+        Assert.Equal(Severity.Ok, Of(endpoints[0]).Severity);
+        Assert.Equal(Severity.Error, Of(endpoints[1]).Severity);
+        Assert.Contains("but not as an object store", Of(endpoints[1]).Message, StringComparison.Ordinal);
+        for (var i = 0; i < endpoints.Length; i++)
+        {
+            await cluster.Admin.DeleteAsync(Kinds.CachedModels, RightsTable.Models, $"endpoint-{i}", null, now: true, cluster.Deadline);
+        }
     }
 
     private async Task<DoctorReport> ReportAsync(string account, string functions = "Models,Doctor")
