@@ -7,15 +7,18 @@ namespace Prewarm.Functions.Events;
 /// <summary>The shared token of the event routes (<c>Events__Token</c>).</summary>
 internal sealed class EventToken(string? token)
 {
+    /// <summary>The mark of the Functions host's own triggers (hosting/): nobody has sent those.</summary>
+    internal const string TriggerKey = "FunctionsTrigger";
+
     private readonly byte[]? _hash = string.IsNullOrEmpty(token) ? null : Hash(token);
 
     /// <summary>False: everybody may post events.</summary>
     public bool IsSet => _hash is not null;
 
-    /// <summary>True when no token is set, or the request carries it: as bearer, as EventBridge's token header, or as query <c>token</c>.</summary>
+    /// <summary>True when no token is set, or the request carries it: as bearer, as EventBridge's token header, or as query <c>token</c>; or a timer of the Functions host is behind it.</summary>
     public bool Allows(HttpRequest request)
     {
-        if (_hash is null)
+        if (_hash is null || request.HttpContext.Items.ContainsKey(TriggerKey))
         {
             return true;
         }

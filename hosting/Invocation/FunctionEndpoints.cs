@@ -35,6 +35,10 @@ internal static class FunctionEndpoints
                 ? app.Map("/" + pattern, handle)
                 : app.MapMethods("/" + pattern, descriptor.Methods.Select(m => m.ToUpperInvariant()), handle);
             endpoint.WithDisplayName(descriptor.Name).WithMetadata([.. descriptor.Metadata]);
+            if (listen.CustomHandler && !pattern.Equals(descriptor.Name, StringComparison.OrdinalIgnoreCase))
+            {
+                app.MapPost("/" + descriptor.Name, (RequestDelegate)(http => TriggerAsync(http, descriptor, handle))).WithDisplayName(descriptor.Name).WithMetadata([.. descriptor.Metadata]);
+            }
         }
 
         if (listen.CustomHandler)
@@ -52,6 +56,36 @@ internal static class FunctionEndpoints
 
             Log.Serving(logger, string.Join(", ", functions.Select(f => f.Name)));
         });
+    }
+
+    /// <summary>What the Functions host does not forward: the function runs on the request that the payload tells of, and its answer is told in the host's way.</summary>
+    private static async Task TriggerAsync(HttpContext http, FunctionDescriptor function, RequestDelegate handle)
+    {
+        bool request;
+        try
+        {
+            request = await TriggerPayload.ReadAsync(http, function.Name, function.RequestName);
+        }
+        catch (BadHttpRequestException e)
+        {
+            http.Response.StatusCode = e.StatusCode;
+            await http.Response.WriteAsync(e.Message, http.RequestAborted);
+            return;
+        }
+
+        var (answer, body) = (http.Response.Body, new MemoryStream());
+        http.Response.Body = body;
+        try
+        {
+            await handle(http);
+            await http.Response.CompleteAsync();
+        }
+        finally
+        {
+            http.Response.Body = answer;
+        }
+
+        await TriggerPayload.WriteAsync(http, body, request);
     }
 
     private static async Task HandleAsync(
