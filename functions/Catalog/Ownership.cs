@@ -10,7 +10,7 @@ internal static class Ownership
     public const string VersionLabel = "prewarm.dev/version";
     public const string ManagedByLabel = "app.kubernetes.io/managed-by";
     public const string DigestAnnotation = "prewarm.dev/digest";
-    /// <summary>On a CachedModel, by the prewarmer: <c>released</c> while the serving version's cache has no workers.</summary>
+    /// <summary>On a CachedModel, by the prewarmer: a <see cref="CacheMark"/> for the serving version's cache.</summary>
     public const string CacheAnnotation = "prewarm.dev/cache";
     public const string Finalizer = "prewarm.dev/cleanup";
 

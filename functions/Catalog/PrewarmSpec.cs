@@ -44,4 +44,7 @@ internal sealed class PrewarmBudget
 {
     /// <summary>Pod-hours that may be held in one UTC day; null: no limit.</summary>
     public double? PodHours { get; set; }
+
+    /// <summary>GB-hours (10^9 bytes, all copies) that the serving version's cache may be kept in one UTC day; null: no limit.</summary>
+    public double? CacheGbHours { get; set; }
 }

@@ -74,7 +74,13 @@ internal static class WarmStage
         pass.Ensure(pass.DatasetOf(version), WarmObjects.Dataset(pass.Model, version.Dataset!, prefix, version.Name, version.Digest!), d => new LineAction.ApplyDataset(d), FluidJsonContext.Default.Dataset);
         var runtime = WarmObjects.Runtime(pass.Model, version.Dataset!, version.Name, version.Digest!);
         // The prewarmer asks for it by a mark, so that this field has one writer. A version on its way needs its cache.
-        runtime.Spec!.Replicas = version.State == VersionState.Serving && pass.Model.Metadata.Annotations?.GetValueOrDefault(Ownership.CacheAnnotation) == "released" ? 0 : runtime.Spec.Replicas;
+        if (version.State == VersionState.Serving)
+        {
+            var mark = CacheMark.Of(pass.Model);
+            runtime.Spec!.Replicas = mark.Gone(pass.Now) ? 0 : runtime.Spec.Replicas;
+            pass.LookAt(mark.Gone(pass.Now) ? null : mark.Until);
+        }
+
         pass.Ensure(pass.RuntimeOf(version), runtime, r => new LineAction.ApplyRuntime(r), FluidJsonContext.Default.JindoRuntime);
         return true;
     }

@@ -24,6 +24,10 @@ internal static class PrewarmServices
             Pace = Seconds(configuration, "Prewarm:TickSeconds", 10),
             Lease = Seconds(configuration, "Prewarm:LeaseSeconds", 120),
             NamespacePodHours = PrewarmOptions.Budgets(configuration["Prewarm:NamespacePodHours"]),
+            CacheGb = PrewarmOptions.Amount(configuration["Prewarm:CacheGB"], "CacheGB"),
+            NamespaceCacheGb = PrewarmOptions.Budgets(configuration["Prewarm:NamespaceCacheGB"], "NamespaceCacheGB"),
+            NamespaceCacheGbHours = PrewarmOptions.Budgets(configuration["Prewarm:NamespaceCacheGBHours"], "NamespaceCacheGBHours"),
+            NodeGbs = PrewarmOptions.Amount(configuration["Prewarm:NodeGBs"], "NodeGBs") ?? 1.25,
             History = configuration["Prewarm:History"] is { Length: > 0 } history ? history : null,
         });
         services.AddSingleton(provider => new FrontDoor(
@@ -33,6 +37,9 @@ internal static class PrewarmServices
         services.AddSingleton(_ => new FleetForecast(new(0, ForecastPrior.ReadNeutral())));
         services.AddSingleton<FleetStore>();
         services.AddSingleton<HistoryStart>();
+        services.AddSingleton<ModelLooks>();
+        services.AddSingleton<CacheChoice>();
+        services.AddSingleton<PrewarmTurn>();
         services.AddSingleton<HoldActor>();
         services.AddSingleton<CacheActor>();
         services.AddSingleton<PrewarmTick>();

@@ -3,10 +3,10 @@ using Prewarm.Functions.Catalog;
 namespace Prewarm.Functions.Prewarm;
 
 /// <summary>
-/// What an idle second costs each model against its usual price, because of its own budget of pod-hours and its namespace's: the dearer of the two. The windows worth least
-/// fall away first, and what is left of a day lasts longer. That no budget is overdrawn is not up to this: <see cref="HoldActor"/> charges it.
+/// What an idle second costs each model against its usual price, because of its own budget of pod-hours (or, with <paramref name="cache"/>, of GB-hours) and its namespace's: the dearer of the two. The windows worth
+/// least fall away first, and what is left of a day lasts longer. That no budget is overdrawn is not up to this: <see cref="HoldActor"/> and <see cref="CacheCharge"/> charge it.
 /// </summary>
-internal sealed class BudgetPrices(PrewarmOptions options)
+internal sealed class BudgetPrices(PrewarmOptions options, bool cache = false)
 {
     private const double Day = 86_400;
 
@@ -16,20 +16,20 @@ internal sealed class BudgetPrices(PrewarmOptions options)
     private readonly Dictionary<string, BudgetPrice> _prices = new(StringComparer.Ordinal);
 
     /// <param name="status">What the model's day has cost; its price goes on where this process knows none.</param>
-    /// <param name="others">Pod-seconds of this day of the namespace's other models.</param>
+    /// <param name="others">Pod-seconds (GB-seconds) of this day of the namespace's other models.</param>
     /// <returns>At least 1; 1: no budget, or it is not spent ahead of the clock.</returns>
     public double Of(ModelKey key, PrewarmBudget budget, PrewarmStatus status, double others, DateTimeOffset now)
     {
-        var spent = status.Today(now).PodSeconds;
+        var (spent, before) = cache ? (CacheCharge.Used(status, now), status.CachePrice) : (status.Today(now).PodSeconds, status.Price);
         var price = 1.0;
-        if (budget.PodHours is { } own)
+        if ((cache ? budget.CacheGbHours : budget.PodHours) is { } own)
         {
-            price = Math.Max(price, Look($"{key}", own, status.Price, spent, now));
+            price = Math.Max(price, Look($"{key}", own, before, spent, now));
         }
 
-        if (options.NamespacePodHours.TryGetValue(key.Namespace, out var shared))
+        if ((cache ? options.NamespaceCacheGbHours : options.NamespacePodHours).TryGetValue(key.Namespace, out var shared))
         {
-            price = Math.Max(price, Look(key.Namespace, shared, status.Price, spent + others, now));
+            price = Math.Max(price, Look(key.Namespace, shared, before, spent + others, now));
         }
 
         return Math.Min(price, Most);

@@ -9,9 +9,10 @@ namespace Prewarm.Functions.Prewarm;
 
 /// <summary>
 /// Lets a cache go and takes it back. The line is the one writer of Fluid's objects: it is asked by a mark on the CachedModel for no workers, and by <see cref="WakeLoads"/> for the DataLoad, as an upload's is made.
-/// The Dataset and its volume stay, so a model whose cache is away still answers, slowly.
+/// The Dataset and its volume stay, so a model whose cache is away still answers, slowly. 1. A budget is charged before the mark says until when it is kept, and when it is spent the cache goes; 2. the mark; 3. what
+/// is to be there and is not is loaded.
 /// </summary>
-internal sealed class CacheActor(IKubeApi api, WakeLoads loads, TimeProvider time, ILogger<CacheActor> logger)
+internal sealed class CacheActor(IKubeApi api, WakeLoads loads, CacheChoice choice, PrewarmOptions options, TimeProvider time, ILogger<CacheActor> logger)
 {
     private readonly ConcurrentDictionary<ModelKey, DateTimeOffset> _loading = new();
 
@@ -19,43 +20,78 @@ internal sealed class CacheActor(IKubeApi api, WakeLoads loads, TimeProvider tim
     public double? Took(CachedModel model, DateTimeOffset now) =>
         model.Status?.Locality?.Verdict is "Local" or "Spread" or "Remote" && _loading.TryRemove(model.Key(), out var since) ? Math.Max(0, (now - since).TotalSeconds) : null;
 
-    /// <returns>Kept or Released.</returns>
-    public async Task<string> ActAsync(CachedModel model, PrewarmPlan plan, string revision, CancellationToken cancellationToken)
+    /// <summary>Whether pods read from it now. What cannot be asked is not taken away.</summary>
+    public async Task<bool> InUseAsync(ModelLook look, CancellationToken cancellationToken) =>
+        await api.GetAsync(PrewarmKinds.Autoscalers, look.Key.Namespace, look.Revision, cancellationToken) is not { Status: { ActualScale: null or 0 } };
+
+    /// <param name="tell">Writes the status, and with it what is charged.</param>
+    /// <returns>With <see cref="PrewarmStatus.Cache"/> Kept or Released.</returns>
+    public async Task<PrewarmStatus> ActAsync(ModelLook look, CacheOrder order, Func<PrewarmStatus, Task> tell, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var key = model.Key();
-        var released = model.Metadata.Annotations?.GetValueOrDefault(Ownership.CacheAnnotation) == "released";
-        if (!plan.Cache && !released)
+        var (key, status, keep, gone) = (look.Key, look.Told, order.Keep, look.Mark.Gone(now));
+        // 1
+        if (keep && choice.Counted(look))
         {
-            // What pods read now is not taken from them, and an adopted Dataset is never ours.
-            var idle = model.Spec!.Cache.ExistingDataset is null
-                && await api.GetAsync(PrewarmKinds.Autoscalers, key.Namespace, revision, cancellationToken) is { Status: { ActualScale: null or 0 } };
-            if (!idle)
+            var today = status.Today(now);
+            if (CacheCharge.Pay(today, look.Gigabytes, choice.GbSecondsLeft(look, today), now, options.CacheLease) is { } paid)
             {
-                return "Kept";
+                if (paid != status)
+                {
+                    status = paid;
+                    await tell(status);
+                }
             }
-
-            await MarkAsync(key, "released", cancellationToken);
-            _loading.TryRemove(key, out _);
-            Log.Cache(logger, key, "released", plan.Why);
-            return "Released";
+            else
+            {
+                keep = false;
+            }
         }
-
-        if (plan.Cache && released)
+        else if (keep)
         {
-            await MarkAsync(key, null, cancellationToken);
-            _loading[key] = time.GetUtcNow();
-            Log.Cache(logger, key, "taken back", plan.Why);
-            return "Kept";
+            status = status with { CacheGb = null, CacheUntil = null };
         }
 
-        var prepared = plan.Pods > 0 || model.Spec!.Prewarm.Cache == "Release";
-        if (plan.Cache && prepared && model.Status?.Locality?.Verdict is "Cold" or "Partial")
+        // 2
+        if (look.Ours && (keep ? new CacheMark(false, status.CacheUntil) : new CacheMark(true, null)).Text is var text && text != look.Mark.Text)
+        {
+            await MarkAsync(key, text, cancellationToken);
+            if (keep && gone)
+            {
+                _loading[key] = time.GetUtcNow();
+                choice.Came(key, now);
+                Log.Cache(logger, key, "taken back", look.Plan.Why);
+            }
+            else if (!keep && !gone)
+            {
+                _loading.TryRemove(key, out _);
+                choice.Left(key, now);
+                Log.Cache(logger, key, "released", order.Why ?? look.Plan.Why);
+            }
+        }
+
+        if (!keep)
+        {
+            return CacheCharge.Return(status, now) with { Cache = "Released" };
+        }
+
+        // 3
+        var prepared = look.Plan.Pods > 0 || look.Spec.Cache == "Release" || (look.Ours && (choice.Bound(key.Namespace) || choice.Counted(look)));
+        if (!gone && prepared && look.Model.Status?.Locality?.Verdict is "Cold" or "Partial")
         {
             _loading.TryAdd(key, time.GetUtcNow());
             await loads.LoadAsync(key, null, cancellationToken);
         }
 
-        return released ? "Released" : "Kept";
+        return status with { Cache = "Kept" };
+    }
+
+    /// <summary>Forgets models that are no more.</summary>
+    public void Keep(IReadOnlySet<ModelKey> models)
+    {
+        foreach (var gone in _loading.Keys.Where(k => !models.Contains(k)))
+        {
+            _loading.TryRemove(gone, out _);
+        }
     }
 
     private Task MarkAsync(ModelKey key, string? value, CancellationToken cancellationToken) =>

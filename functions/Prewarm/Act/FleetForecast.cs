@@ -76,6 +76,44 @@ internal sealed class FleetForecast(LearnedForecast forecast)
         return (Windows(choice, memory, numbers, patience / price, windows), Name(choice));
     }
 
+    /// <summary>What the law of the gap that began with the memory's last call says of the time after now; nothing while no call is known.</summary>
+    /// <param name="idle">How long that is ago, seconds.</param>
+    /// <param name="within">Seconds from now.</param>
+    /// <returns>The chance that a call comes within them, and the greatest hazard rate per second in the first <paramref name="near"/> of them.</returns>
+    public (double Chance, double Rate) Soon(string key, ServiceMemory? memory, double patience, double idle, double within, double near)
+    {
+        if (memory is not { Seen: > 0 })
+        {
+            return (0, 0);
+        }
+
+        if (patience > 0 && Same(memory, patience) && Guard(memory, patience).Choose() == PolicyGuard.Own)
+        {
+            OwnLaw.Write(memory, _rates);
+        }
+        else
+        {
+            _forecast.Forecast(memory, _numbers.TryGetValue(key, out var known) ? known : new float[GapFeatures.PerGap], _rates);
+        }
+
+        var (expected, most) = (0.0, 0.0);
+        for (var k = Math.Min(SlotGrid.Find(idle), SlotGrid.Count - 1); k < SlotGrid.Count; k++)
+        {
+            // The last slot's rate goes on beyond the grid.
+            var (start, end) = (Math.Max(idle, SlotGrid.Edges[k]), k == SlotGrid.Count - 1 ? double.PositiveInfinity : SlotGrid.Edges[k + 1]);
+            if (start >= idle + within)
+            {
+                break;
+            }
+
+            var rate = Math.Exp(_rates[k]);
+            expected += rate * (Math.Min(end, idle + within) - start);
+            most = start <= idle + near ? Math.Max(most, rate) : most;
+        }
+
+        return (1 - Math.Exp(-expected), most);
+    }
+
     /// <summary>Cold starts more than the best fixed keep-alive (or none) would have cost in hindsight, over the last few hundred gaps; below 0: it cost less.</summary>
     public static double Regret(ServiceMemory memory, double patience)
     {

@@ -33,17 +33,20 @@ internal sealed class FleetStore(IKubeApi api, FleetForecast forecast, SeenEvent
         }
 
         var map = await api.GetAsync(PrewarmKinds.ConfigMaps, options.StateNamespace, Name, cancellationToken);
-        if (Read(map) is { } fleet)
+        if (Read(map) is { } fleet && fleet.Learnt >= forecast.Fleet.Learnt)
         {
             forecast.Become(fleet);
+            _taken = forecast.Taken;
         }
 
         First = map is null;
         seen.Restore(Seen(map));
-        _taken = forecast.Taken;
         _saved = time.GetUtcNow();
         _loaded = true;
     }
+
+    /// <summary>Another has written meanwhile: the next <see cref="LoadAsync"/> takes what it has put there, if that has learned from more.</summary>
+    public void ReadAgain() => _loaded = false;
 
     public async Task SaveAsync(bool now, CancellationToken cancellationToken)
     {

@@ -17,8 +17,13 @@ internal sealed class MemoryStore(IKubeApi api, PrewarmOptions options, TimeProv
 
     private readonly Dictionary<string, ServiceMemory> _memories = new(StringComparer.Ordinal);
     private readonly HashSet<int> _dirty = [];
+    private readonly Dictionary<string, DateTimeOffset> _gone = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _forgotten = new(StringComparer.Ordinal);
     private DateTimeOffset? _saved;
     private bool _loaded;
+
+    /// <summary>A model that is gone for so long is forgotten: one that is made anew meanwhile goes on.</summary>
+    public static readonly TimeSpan Remembered = TimeSpan.FromMinutes(10);
 
     /// <summary>Null: nothing is known.</summary>
     public ServiceMemory? Of(ModelKey model) => _memories.GetValueOrDefault(Key(model));
@@ -70,6 +75,33 @@ internal sealed class MemoryStore(IKubeApi api, PrewarmOptions options, TimeProv
         return true;
     }
 
+    /// <summary>Forgets models that are no more, also in what was saved.</summary>
+    /// <param name="namespaces">Whose models are known here; empty: all. What others remember is theirs.</param>
+    public void Keep(IReadOnlySet<ModelKey> models, IReadOnlyList<string> namespaces, DateTimeOffset now)
+    {
+        var kept = models.Select(Key).ToHashSet(StringComparer.Ordinal);
+        foreach (var key in _gone.Keys.Where(kept.Contains).ToList())
+        {
+            _gone.Remove(key);
+        }
+
+        foreach (var key in _memories.Keys.Where(k => !kept.Contains(k) && (namespaces.Count == 0 || namespaces.Any(ns => k.StartsWith(ns + "_", StringComparison.Ordinal)))).ToList())
+        {
+            if (_gone.TryAdd(key, now) || now - _gone[key] < Remembered)
+            {
+                continue;
+            }
+
+            _gone.Remove(key);
+            _memories.Remove(key);
+            _forgotten.Add(key);
+            _dirty.Add(Shard(key));
+        }
+    }
+
+    /// <summary>Another has written meanwhile: the next <see cref="LoadAsync"/> takes what it has put there too.</summary>
+    public void ReadAgain() => _loaded = false;
+
     /// <summary>Reads what the last process left; once.</summary>
     public async Task LoadAsync(CancellationToken cancellationToken)
     {
@@ -105,6 +137,7 @@ internal sealed class MemoryStore(IKubeApi api, PrewarmOptions options, TimeProv
         {
             await SaveAsync(shard, cancellationToken);
             _dirty.Remove(shard);
+            _forgotten.RemoveWhere(k => Shard(k) == shard);
         }
     }
 
@@ -119,6 +152,12 @@ internal sealed class MemoryStore(IKubeApi api, PrewarmOptions options, TimeProv
         var bytes = new byte[ServiceMemoryFormat.Size];
         return StateMaps.UpdateAsync(api, options.StateNamespace, FormattableString.Invariant($"prewarm-memory-{shard:00}"), "memory", (_, data) =>
         {
+            foreach (var key in _forgotten.Where(k => Shard(k) == shard && !_memories.ContainsKey(k)))
+            {
+                data.Remove(key);
+                data.Remove(StateMaps.Aside + key);
+            }
+
             foreach (var (key, own) in _memories.Where(m => Shard(m.Key) == shard).ToList())
             {
                 var memory = own;

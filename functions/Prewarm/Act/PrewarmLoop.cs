@@ -5,7 +5,7 @@ using Prewarm.Functions.Catalog;
 namespace Prewarm.Functions.Prewarm;
 
 /// <summary>Ticks by itself in the one-replica role: a PingSource's finest pace is a minute.</summary>
-internal sealed class PrewarmLoop(PrewarmTick tick, MemoryStore memories, FleetStore fleet, ICatalog catalog, PrewarmOptions options, TimeProvider time, ILogger<PrewarmLoop> logger) : BackgroundService
+internal sealed class PrewarmLoop(PrewarmTick tick, PrewarmTurn turn, MemoryStore memories, FleetStore fleet, ICatalog catalog, PrewarmOptions options, TimeProvider time, ILogger<PrewarmLoop> logger) : BackgroundService
 {
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(5);
 
@@ -17,6 +17,7 @@ internal sealed class PrewarmLoop(PrewarmTick tick, MemoryStore memories, FleetS
         {
             await memories.SaveAsync(now: true, limit.Token);
             await fleet.SaveAsync(now: true, limit.Token);
+            await turn.LeaveAsync(limit.Token);
         }
         catch (Exception e) when (PrewarmTick.Expected(e) || e is OperationCanceledException)
         {

@@ -9,7 +9,11 @@ internal static class PrewarmMetrics
     private static readonly Counter s_predictions = Metrics.CreateCounter(
         "prewarm_prediction_total", "Holds by what came of them: hit (a call found a pod), late (it came before the pod was there), wasted (no call came).", "result");
 
-    private static readonly Counter s_idle = Metrics.CreateCounter("prewarm_idle_seconds_total", "Pod-seconds that models were held for.", "model", "tier");
+    private static readonly Counter s_idle = Metrics.CreateCounter("prewarm_idle_seconds_total", "pod: pod-seconds that models were held for; cache: seconds that a model's cache was kept and no pod held.", "model", "tier");
+
+    private static readonly Gauge s_cache = Metrics.CreateGauge("prewarm_cache_bytes", "All copies of what serves, where the cache is kept; 0: it is let go.", "model");
+
+    private static readonly Gauge s_cacheSpent = Metrics.CreateGauge("prewarm_budget_spent_cache_gb_seconds", "GB-seconds of caches paid for since midnight UTC, where a budget counts them.", "model");
 
     private static readonly Gauge s_held = Metrics.CreateGauge("prewarm_held_pods", "Pods that are held up ahead of traffic.", "model");
 
@@ -22,8 +26,9 @@ internal static class PrewarmMetrics
 
     public static void Came(string result) => s_predictions.WithLabels(result).Inc();
 
-    public static void Observe(ModelKey model, PrewarmStatus before, PrewarmStatus status, double seconds)
+    public static void Observe(ModelLook look, PrewarmStatus status, double seconds)
     {
+        var (model, before) = (look.Key, look.Told);
         if (before.Policy is { } old && old != status.Policy)
         {
             s_policy.RemoveLabelled(model.ToString(), old);
@@ -38,14 +43,29 @@ internal static class PrewarmMetrics
         s_held.WithLabels(model.ToString()).Set(status.Pods);
         s_spent.WithLabels(model.ToString()).Set(status.PodSeconds);
         s_idle.WithLabels(model.ToString(), "pod").Inc(seconds * status.Pods);
+        if (look.Ours)
+        {
+            var kept = status.Cache == "Kept";
+            s_cache.WithLabels(model.ToString()).Set(kept ? look.Gigabytes * 1e9 : 0);
+            s_idle.WithLabels(model.ToString(), "cache").Inc(kept && status.Pods == 0 ? seconds : 0);
+        }
+
+        if (status.CacheGbSeconds is { } spent)
+        {
+            s_cacheSpent.WithLabels(model.ToString()).Set(spent);
+        }
     }
 
     /// <summary>A model that is no more has no figures.</summary>
-    public static void Forget(ModelKey model, PrewarmStatus last)
+    public static void Forget(ModelKey model, PrewarmStatus? last)
     {
-        s_held.RemoveLabelled(model.ToString());
-        s_spent.RemoveLabelled(model.ToString());
-        s_regret.RemoveLabelled(model.ToString());
-        s_policy.RemoveLabelled(model.ToString(), last.Policy ?? "");
+        foreach (var gauge in (Gauge[])[s_held, s_spent, s_regret, s_cache, s_cacheSpent])
+        {
+            gauge.RemoveLabelled(model.ToString());
+        }
+
+        s_idle.RemoveLabelled(model.ToString(), "pod");
+        s_idle.RemoveLabelled(model.ToString(), "cache");
+        s_policy.RemoveLabelled(model.ToString(), last?.Policy ?? "");
     }
 }

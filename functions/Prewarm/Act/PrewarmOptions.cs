@@ -15,6 +15,18 @@ internal sealed class PrewarmOptions
     /// <value>Pod-hours of all models of a namespace in one UTC day (<c>Prewarm__NamespacePodHours</c>: <c>team-a=10,team-b=2.5</c>). Default: no limits.</value>
     public IReadOnlyDictionary<string, double> NamespacePodHours { get; set; } = new Dictionary<string, double>();
 
+    /// <value>GB (10^9 bytes) that all models' caches may take (<c>Prewarm__CacheGB</c>). Default: no limit.</value>
+    public double? CacheGb { get; set; }
+
+    /// <value>The same of each namespace (<c>Prewarm__NamespaceCacheGB</c>: <c>team-a=200,team-b=50</c>). Default: no limits.</value>
+    public IReadOnlyDictionary<string, double> NamespaceCacheGb { get; set; } = new Dictionary<string, double>();
+
+    /// <value>GB-hours of all models' caches of a namespace in one UTC day (<c>Prewarm__NamespaceCacheGBHours</c>: <c>team-a=1000</c>). Default: no limits.</value>
+    public IReadOnlyDictionary<string, double> NamespaceCacheGbHours { get; set; } = new Dictionary<string, double>();
+
+    /// <value>GB per second that one node's network gives to those who read its cache (<c>Prewarm__NodeGBs</c>). Default: 1.25, 10 Gbit/s.</value>
+    public double NodeGbs { get; set; } = 1.25;
+
     /// <value>A trace as <c>backtest</c> reads, to begin with where nothing was learned yet (<c>Prewarm__History</c>). Default: none.</value>
     public string? History { get; set; }
 
@@ -24,17 +36,28 @@ internal sealed class PrewarmOptions
     /// <summary>Reports may be this late and in any order.</summary>
     public TimeSpan Settle { get; set; } = TimeSpan.FromMinutes(3);
 
+    /// <summary>A cache that a budget pays for is paid for so long ahead.</summary>
+    public TimeSpan CacheLease { get; set; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>Numbers by namespace.</summary>
     /// <exception cref="FormatException">It cannot be read; the message names the key.</exception>
-    public static IReadOnlyDictionary<string, double> Budgets(string? text)
+    public static IReadOnlyDictionary<string, double> Budgets(string? text, string key = "NamespacePodHours")
     {
         var budgets = new Dictionary<string, double>(StringComparer.Ordinal);
         foreach (var part in (text ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             var at = part.IndexOf('=');
-            budgets[at > 0 && double.TryParse(part.AsSpan(at + 1), System.Globalization.CultureInfo.InvariantCulture, out var hours) && hours >= 0 ? part[..at]
-                : throw new FormatException($"Prewarm:NamespacePodHours has \"{part}\": write namespace=hours,namespace=hours")] = double.Parse(part.AsSpan(at + 1), System.Globalization.CultureInfo.InvariantCulture);
+            budgets[at > 0 ? part[..at] : ""] = at > 0 && Number(part.AsSpan(at + 1)) is { } number ? number : throw new FormatException($"Prewarm:{key} has \"{part}\": write namespace=number,namespace=number");
         }
 
         return budgets;
     }
+
+    /// <summary>One number, 0 or more; null: not given.</summary>
+    /// <exception cref="FormatException">It cannot be read; the message names the key.</exception>
+    public static double? Amount(string? text, string key) =>
+        string.IsNullOrWhiteSpace(text) ? null : Number(text) ?? throw new FormatException($"Prewarm:{key} is \"{text}\": write a number, 0 or more");
+
+    private static double? Number(ReadOnlySpan<char> text) =>
+        double.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var number) && number >= 0 && double.IsFinite(number) ? number : null;
 }

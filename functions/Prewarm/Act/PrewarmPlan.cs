@@ -7,7 +7,8 @@ namespace Prewarm.Functions.Prewarm;
 /// <param name="Until">When that ends; null: nothing is held.</param>
 /// <param name="Cache">False: the cache may go.</param>
 /// <param name="Why">For a person.</param>
-internal sealed record PrewarmPlan(int Pods, DateTimeOffset? Until, bool Cache, string Why)
+/// <param name="Due">The cache is asked for by a window that people gave: a call is certain.</param>
+internal sealed record PrewarmPlan(int Pods, DateTimeOffset? Until, bool Cache, string Why, bool Due = false)
 {
     public static readonly PrewarmPlan Nothing = new(0, null, true, "");
 }
@@ -57,6 +58,7 @@ internal static class PrewarmPlanner
             cache |= Ends(cron, now, cacheLead) is not null;
         }
 
+        var due = cache;
         // 3
         var idle = Math.Max(0, (now.ToUnixTimeMilliseconds() / 1000.0) - last);
         if (Open(expected, idle, lead.TotalSeconds) is { } seconds)
@@ -69,7 +71,7 @@ internal static class PrewarmPlanner
 
         // 4
         cache |= pods > 0 || spec.Cache != "Release" || idle < spec.CacheIdleMinutes * 60;
-        return new(pods, until, cache, faults.Length > 0 ? faults : why.Length > 0 ? why : cache ? "no window, and no call is likely enough to pay for a pod" : "no window and no call for long: the cache is let go");
+        return new(pods, until, cache, faults.Length > 0 ? faults : why.Length > 0 ? why : cache ? "no window, and no call is likely enough to pay for a pod" : "no window and no call for long: the cache is let go", due);
     }
 
     /// <summary>When the window ends that is open now or opens within <paramref name="lead"/>; null: none.</summary>

@@ -22,6 +22,21 @@ internal sealed record PrewarmStatus
 
     /// <summary>Pod-seconds of this day, reserved before they are held: a crash can lose some, never overdraw.</summary>
     public double PodSeconds { get; init; }
+
+    /// <summary>GB that are charged to a budget now; null: none are.</summary>
+    public double? CacheGb { get; init; }
+
+    /// <summary>Until when they are paid for.</summary>
+    public DateTimeOffset? CacheUntil { get; init; }
+
+    /// <summary>GB-seconds of this day, paid before they are used; null: no budget asks.</summary>
+    public double? CacheGbSeconds { get; init; }
+
+    /// <summary>What keeping the cache costs against its usual price, because of the budgets in GB-hours; null: the usual.</summary>
+    public double? CachePrice { get; init; }
+
+    /// <summary>Cache workers that would let the held pods read their weights at once; null: as many as there are will do.</summary>
+    public int? CacheWorkers { get; init; }
     public long Hits { get; init; }
     public long Late { get; init; }
     public long Wasted { get; init; }
@@ -35,9 +50,27 @@ internal sealed record PrewarmStatus
     /// <summary>What an idle second costs against its usual price, because of the budgets; null: the usual.</summary>
     public double? Price { get; init; }
 
-    /// <summary>With what this UTC day has cost: nothing yet where the last one told is over. A clock that jumps back over midnight does not begin the day before anew.</summary>
-    public PrewarmStatus Today(DateTimeOffset now) =>
-        now.UtcDateTime.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture) is var day && string.CompareOrdinal(Day, day) >= 0 ? this : this with { Day = day, PodSeconds = 0 };
+    /// <summary>
+    /// With what this UTC day has cost: where the last one told is over, what was paid beyond midnight. A clock that jumps back over midnight does not begin the day before anew.
+    /// </summary>
+    public PrewarmStatus Today(DateTimeOffset now)
+    {
+        var day = now.UtcDateTime.ToString("yyyy-MM-dd", System.Globalization.CultureInfo.InvariantCulture);
+        if (string.CompareOrdinal(Day, day) >= 0)
+        {
+            return this;
+        }
+
+        var midnight = new DateTimeOffset(now.UtcDateTime.Date, TimeSpan.Zero);
+        return this with
+        {
+            Day = day,
+            PodSeconds = Pods * Beyond(Until),
+            CacheGbSeconds = CacheGbSeconds is null ? null : (CacheGb ?? 0) * Beyond(CacheUntil),
+        };
+
+        double Beyond(DateTimeOffset? until) => until > midnight ? Math.Round((until.Value - midnight).TotalSeconds, 1) : 0;
+    }
 }
 
 /// <summary>A CachedModel's <c>status.prewarm</c>.</summary>

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Prewarm.Functions.Catalog;
@@ -10,20 +9,28 @@ namespace Prewarm.Functions.Prewarm;
 
 /// <summary>
 /// Brings every model to what its plan says, by level, so that a tick which is lost, repeated or run by two processes changes nothing about where it ends:
-/// 1. what was learned is read, and what has come since is folded in; 2. each model: cache first, then pods, within its budget; 3. holds that have run out are taken back, whoever made them; 4. what was learned is saved.
+/// 1. what was learned is read, and what has come since is folded in; 2. where it is this process's turn (<see cref="PrewarmTurn"/>) each model's plan is made, and which caches stay is decided over all of them;
+/// 3. each model: cache first, then pods, within its budgets; 4. holds that have run out are taken back, whoever made them; 5. what was learned is saved.
 /// </summary>
 internal sealed class PrewarmTick(
-    IKubeApi api, ICatalog catalog, IOptions<CatalogOptions> scope, IArrivals arrivals, MemoryStore memories, FleetForecast forecast, FleetStore fleet, HistoryStart history, HoldActor holds, CacheActor caches, PrewarmOptions options, TimeProvider time, ILogger<PrewarmTick> logger) : IDisposable
+    IKubeApi api, ICatalog catalog, IOptions<CatalogOptions> scope, IArrivals arrivals, MemoryStore memories, FleetForecast forecast, FleetStore fleet, HistoryStart history, ModelLooks looks, CacheChoice choice,
+    HoldActor holds, CacheActor caches, PrewarmTurn turn, PrewarmOptions options, TimeProvider time, ILogger<PrewarmTick> logger) : IDisposable
 {
     private readonly SemaphoreSlim _one = new(1, 1);
-    private readonly BudgetPrices _prices = new(options);
 
     /// <summary>What only people read is written so often at most.</summary>
     private static readonly TimeSpan TellPace = TimeSpan.FromMinutes(1);
 
-    private readonly Dictionary<ModelKey, (PrewarmStatus Status, DateTimeOffset At)> _written = [];
+    /// <summary>… and of all models together so often a minute at most: what has waited longest first.</summary>
+    internal const int TellsAMinute = 300;
+
+    private readonly Dictionary<ModelKey, DateTimeOffset> _written = [];
+    private double _tells = TellsAMinute;
+    private readonly HashSet<ModelKey> _measured = [];
     private Dictionary<ModelKey, PrewarmStatus>? _told;
+    private DaySpending _spending = new([], default);
     private long? _before;
+    private bool _acted;
 
     public void Dispose() => _one.Dispose();
 
@@ -50,49 +57,34 @@ internal sealed class PrewarmTick(
     private async Task TickAsync(CancellationToken cancellationToken)
     {
         // 1
+        var mine = await turn.MineAsync(cancellationToken);
+        if (mine && !_acted)
+        {
+            // Who had the turn before has changed what this process has read.
+            _told = null;
+            memories.ReadAgain();
+            fleet.ReadAgain();
+        }
+
+        _acted = mine;
         await memories.LoadAsync(cancellationToken);
         await fleet.LoadAsync(cancellationToken);
         var now = time.GetUtcNow();
-        var seconds = _before is { } before ? time.GetElapsedTime(before).TotalSeconds : 0;
-        _before = time.GetTimestamp();
-        _told ??= await ToldAsync(cancellationToken);
         var models = catalog.Current;
         // Minutes of pure work, so not on the caller's thread; what it taught is saved before anything else, memories first: a crash in between reads it again and changes no memory that there is.
-        if (fleet.First && await Task.Run(() => history.Read(models, cancellationToken), cancellationToken))
+        if (mine && fleet.First && await Task.Run(() => history.Read(models, cancellationToken), cancellationToken))
         {
             await memories.SaveAsync(now: true, cancellationToken);
             await fleet.SaveAsync(now: true, cancellationToken);
         }
 
-        foreach (var gone in _told.Keys.Where(k => !models.ByKey.ContainsKey(k)).ToList())
-        {
-            PrewarmMetrics.Forget(gone, _told[gone]);
-            _told.Remove(gone);
-            _written.Remove(gone);
-        }
-
         Learn(models, now);
-
-        // 2
-        foreach (var model in models.Models)
+        if (mine)
         {
-            try
-            {
-                await ModelAsync(model, now, seconds, cancellationToken);
-            }
-            catch (Exception e) when (Expected(e))
-            {
-                Log.Deferred(logger, model.Key(), e.Message);
-            }
+            await ActAsync(models, now, cancellationToken);
         }
 
-        // 3
-        foreach (var ns in Scopes())
-        {
-            await holds.ReapAsync(ns, models, now, cancellationToken);
-        }
-
-        // 4
+        // 5
         await memories.SaveAsync(now: false, cancellationToken);
         await fleet.SaveAsync(now: false, cancellationToken);
     }
@@ -105,55 +97,102 @@ internal sealed class PrewarmTick(
             forecast.Arrive(MemoryStore.Key(model.Key()), memories.Change(model.Key()), model.Spec?.Prewarm.Patience ?? 0, at);
         }
 
-        _prices.Keep(models.Models.Select(m => m.Key()));
-        forecast.Keep(models.Models.Select(m => MemoryStore.Key(m.Key())).ToHashSet(StringComparer.Ordinal));
+        var keys = models.ByKey.Keys.ToHashSet();
+        looks.Keep(keys);
+        caches.Keep(keys);
+        memories.Keep(keys, scope.Value.Namespaces, now);
+        forecast.Keep(keys.Select(MemoryStore.Key).ToHashSet(StringComparer.Ordinal));
     }
 
-    /// <summary>What the model is to have now, and by whose windows.</summary>
-    private (PrewarmPlan Plan, string? Policy) Plan(CachedModel model, ServiceMemory? memory, IReadOnlyList<ArrivalMinute> recent, double price, DateTimeOffset now)
+    private async Task ActAsync(CatalogSnapshot models, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var spec = model.Spec!.Prewarm;
-        Span<ReadyWindow> windows = stackalloc ReadyWindow[GapPolicy.MostWindows];
-        var (count, policy) = spec.Patience > 0 && memory is { Seen: > 0 } ? forecast.Plan(MemoryStore.Key(model.Key()), memory, spec.Patience, price, windows) : (0, null);
-        var last = recent.Count > 0 ? recent[^1].LastAt : memory?.Last ?? double.NaN;
-        return (PrewarmPlanner.Plan(spec, windows[..count], last, Pods(model, recent), now, memory?.Lead(pod: false) ?? 0, memory?.Lead(pod: true) ?? 0), policy);
-    }
-
-    private async Task ModelAsync(CachedModel model, DateTimeOffset now, double seconds, CancellationToken cancellationToken)
-    {
-        var key = model.Key();
-        var recent = arrivals.Recent(key);
-        var memory = memories.Of(key);
-        var serving = model.Status?.Versions?.FindLast(v => v.State == "Serving");
-        if (model.Spec is not { } spec || model.Metadata.DeletionTimestamp is not null || serving?.Revision is not { } revision || model.Status?.Url is null)
+        _told ??= await ToldAsync(cancellationToken);
+        var seconds = _before is { } before ? time.GetElapsedTime(before).TotalSeconds : 0;
+        _before = time.GetTimestamp();
+        foreach (var gone in _told.Keys.Concat(_measured).Where(k => !models.ByKey.ContainsKey(k)).ToHashSet())
         {
-            return;
+            PrewarmMetrics.Forget(gone, _told.GetValueOrDefault(gone));
+            _told.Remove(gone);
+            _written.Remove(gone);
+            _measured.Remove(gone);
         }
 
-        var told = _told!.GetValueOrDefault(key) ?? new();
-        var spent = Others(key, now);
-        var price = _prices.Of(key, spec.Prewarm.Budget, told, spent, now);
-        var (plan, policy) = Plan(model, memory, recent, price, now);
-        var status = told;
+        // 2
+        _spending = new(_told, now);
+        var all = models.Models.Select(m => looks.Of(m, _told.GetValueOrDefault(m.Key()) ?? new(), _spending, now)).OfType<ModelLook>().ToList();
+        var orders = await choice.DecideAsync(all, now, async look =>
+        {
+            try
+            {
+                return await caches.InUseAsync(look, cancellationToken);
+            }
+            catch (Exception e) when (Expected(e))
+            {
+                Log.Deferred(logger, look.Key, e.Message);
+                return true;
+            }
+        });
+
+        // 3: first those that give room.
+        _tells = Math.Min(TellsAMinute, _tells + (seconds * TellsAMinute / 60));
+        foreach (var look in all.OrderBy(l => orders[l.Key].Keep).ThenBy(l => _written.GetValueOrDefault(l.Key)))
+        {
+            try
+            {
+                if (!await turn.StillMineAsync(cancellationToken))
+                {
+                    return;
+                }
+
+                await ModelAsync(look with { Others = _spending.Others(look.Key, _told.GetValueOrDefault(look.Key) ?? new()) }, orders[look.Key], now, seconds, cancellationToken);
+            }
+            catch (Exception e) when (Expected(e))
+            {
+                Log.Deferred(logger, look.Key, e.Message);
+            }
+        }
+
+        // 4
+        foreach (var ns in Scopes())
+        {
+            await holds.ReapAsync(ns, models, now, cancellationToken);
+        }
+    }
+
+    private async Task ModelAsync(ModelLook look, CacheOrder order, DateTimeOffset now, double seconds, CancellationToken cancellationToken)
+    {
+        var (key, told, plan, spec) = (look.Key, look.Told, look.Plan, look.Spec);
+        Task TellThisAsync(PrewarmStatus s) => TellAsync(key, s, cancellationToken);
         // Cache before pods: what a pod reads first is there.
-        var cache = await caches.ActAsync(model, plan, revision, cancellationToken);
+        var status = await caches.ActAsync(look, order, TellThisAsync, now, cancellationToken);
         if (plan.Pods > 0)
         {
             // What this day has cost may have been written by another process.
-            status = await FreshAsync(key, cancellationToken) ?? told;
-            status = await holds.HoldAsync(model, revision, plan, status, spent, s => TellAsync(key, s, cancellationToken), now, cancellationToken);
+            var cache = status;
+            status = await FreshAsync(key, cancellationToken) is { } fresh ? fresh with { Cache = cache.Cache, CacheGb = cache.CacheGb, CacheUntil = cache.CacheUntil, CacheGbSeconds = cache.CacheGbSeconds } : cache;
+            status = await holds.HoldAsync(look.Model, look.Revision, plan, status, look.Others.Pods, TellThisAsync, now, cancellationToken);
         }
         else if (told.Pods > 0)
         {
             status = status with { Pods = 0, Until = null };
         }
 
-        status = holds.Judge(key, status with { Cache = cache, Why = status.Why.StartsWith("budget", StringComparison.Ordinal) && plan.Pods > 0 ? status.Why : plan.Why }, recent, now);
-        Measure(model, now);
-        status = status with { Policy = policy, Regret = policy is null ? null : Math.Round(FleetForecast.Regret(memory!, spec.Prewarm.Patience), 1), Price = price > 1 ? Math.Round(price, 2) : null };
-        PrewarmMetrics.Observe(key, told, status, seconds);
+        var spent = status is { Pods: 0 } && status.Why.StartsWith("budget", StringComparison.Ordinal) && plan.Pods > 0;
+        status = holds.Judge(key, status with { Why = spent ? status.Why : plan.Pods > 0 ? plan.Why : order.Why ?? plan.Why }, look.Recent, now);
+        Measure(look.Model, now);
+        status = status with
+        {
+            Policy = look.Policy,
+            Regret = look.Policy is null ? null : Math.Round(FleetForecast.Regret(look.Memory!, spec.Patience), 1),
+            Price = look.Price > 1 ? Math.Round(look.Price, 2) : null,
+            CachePrice = look.CachePrice > 1 ? Math.Round(look.CachePrice, 2) : null,
+            CacheWorkers = looks.CacheWorkers(look, status.Pods),
+        };
+        PrewarmMetrics.Observe(look, status, seconds);
+        _measured.Add(key);
         // A model that nobody has anything prepared for needs no status.
-        if (status != told && Due(key, status, now) && (told != new PrewarmStatus() || status.Pods > 0 || status.Cache != "Kept" || spec.Prewarm.Windows.Count > 0 || spec.Prewarm.Patience > 0 || spec.Prewarm.Paused))
+        told = _told!.GetValueOrDefault(key) ?? new();
+        if (status != told && Due(key, told, status, now) && (told != new PrewarmStatus() || status.Pods > 0 || status.Cache != "Kept" || spec.Windows.Count > 0 || spec.Patience > 0 || spec.Paused || status.CacheGbSeconds is not null))
         {
             await TellAsync(key, status, cancellationToken);
         }
@@ -174,29 +213,23 @@ internal sealed class PrewarmTick(
     }
 
     /// <summary>What only people read waits, so that a model with calls costs a write a minute and not one a tick.</summary>
-    private bool Due(ModelKey key, PrewarmStatus status, DateTimeOffset now) =>
-        !_written.TryGetValue(key, out var written) || now - written.At >= TellPace || now < written.At || Bare(written.Status) != Bare(status)
-        || written.Status.Why.StartsWith("budget", StringComparison.Ordinal) != status.Why.StartsWith("budget", StringComparison.Ordinal);
-
-    private static PrewarmStatus Bare(PrewarmStatus status) => status with { Why = "", Until = null, Regret = null, Price = null };
-
-    /// <summary>Pod-seconds of this day of the namespace's other models.</summary>
-    private double Others(ModelKey key, DateTimeOffset now) =>
-        _told!.Where(t => t.Key.Namespace == key.Namespace && t.Key != key).Sum(t => t.Value.Today(now).PodSeconds);
-
-    /// <summary>Little's law over the busiest of the last minutes with calls.</summary>
-    private static int Pods(CachedModel model, IReadOnlyList<ArrivalMinute> recent)
+    private bool Due(ModelKey key, PrewarmStatus told, PrewarmStatus status, DateTimeOffset now)
     {
-        var minutes = recent.TakeLast(60).ToList();
-        var served = minutes.Sum(m => m.Served);
-        if (served == 0)
+        if (Bare(told) != Bare(status) || told.Why.StartsWith("budget", StringComparison.Ordinal) != status.Why.StartsWith("budget", StringComparison.Ordinal))
         {
-            return 1;
+            return true;
         }
 
-        var concurrency = model.Spec!.Serving.Predictor?["containerConcurrency"] is JsonValue value && value.TryGetValue<int>(out var limit) && limit > 0 ? limit : 100;
-        return PodCount.Pods(minutes.Max(m => m.Count) / 60.0, minutes.Sum(m => m.ServiceSeconds) / served, concurrency, maxScale: 0);
+        if (_tells < 1 || (_written.TryGetValue(key, out var at) && now >= at && now - at < TellPace))
+        {
+            return false;
+        }
+
+        _tells--;
+        return true;
     }
+
+    private static PrewarmStatus Bare(PrewarmStatus status) => status with { Why = "", Until = null, Policy = null, Regret = null, Price = null, CachePrice = null, CacheWorkers = null };
 
     private IEnumerable<string?> Scopes() => scope.Value.Namespaces is { Count: > 0 } some ? some : (IEnumerable<string?>)[null];
 
@@ -223,7 +256,8 @@ internal sealed class PrewarmTick(
     private async Task TellAsync(ModelKey key, PrewarmStatus status, CancellationToken cancellationToken)
     {
         await api.ApplyPartAsync(PrewarmKinds.Models, key, new() { Prewarm = status }, null, PrewarmKinds.StatusManager, cancellationToken);
+        _spending.Replace(key, _told!.GetValueOrDefault(key), status);
         _told![key] = status;
-        _written[key] = (status, time.GetUtcNow());
+        _written[key] = time.GetUtcNow();
     }
 }

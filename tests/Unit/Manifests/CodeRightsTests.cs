@@ -101,9 +101,12 @@ public sealed class CodeRightsTests(AppliedCluster cluster) : IClassFixture<Appl
         var forecast = new FleetForecast(new(0, ForecastPrior.ReadNeutral()));
         var fleet = new FleetStore(api, forecast, new(10), options, TimeProvider.System, NullLogger<FleetStore>.Instance);
         using var nowhere = new HttpClient();
-        using var tick = new PrewarmTick(api, new CatalogFake(held, idle), Options.Create(new CatalogOptions { Namespaces = [RightsTable.Models] }), arrivals, memories, forecast, fleet, new(forecast, memories, options, TimeProvider.System, NullLogger<HistoryStart>.Instance),
+        var choice = new CacheChoice(forecast, options);
+        var turn = new PrewarmTurn(api, options, TimeProvider.System, NullLogger<PrewarmTurn>.Instance);
+        using var tick = new PrewarmTick(api, new CatalogFake(held, idle), Options.Create(new CatalogOptions { Namespaces = [RightsTable.Models] }), arrivals, memories, forecast, fleet,
+            new(forecast, memories, options, TimeProvider.System, NullLogger<HistoryStart>.Instance), new(arrivals, memories, forecast, options), choice,
             new(api, new(nowhere, null), options, TimeProvider.System, NullLogger<HoldActor>.Instance),
-            new(api, new(api, TimeProvider.System, NullLogger<WakeLoads>.Instance), TimeProvider.System, NullLogger<CacheActor>.Instance), options, TimeProvider.System, NullLogger<PrewarmTick>.Instance);
+            new(api, new(api, TimeProvider.System, NullLogger<WakeLoads>.Instance), choice, options, TimeProvider.System, NullLogger<CacheActor>.Instance), turn, options, TimeProvider.System, NullLogger<PrewarmTick>.Instance);
         // What has come is written twice: the second time what is there is replaced.
         foreach (var ago in (int[])[20, 10])
         {
@@ -113,6 +116,7 @@ public sealed class CodeRightsTests(AppliedCluster cluster) : IClassFixture<Appl
             await fleet.SaveAsync(now: true, cluster.Deadline);
         }
 
+        await turn.LeaveAsync(cluster.Deadline);
         Assert.Equal([], record.Refused);
         Assert.Equal(Rights("prewarm-prewarmer"), record.Used);
         Assert.Equal("released", (await cluster.Admin.GetAsync(Kinds.CachedModels, RightsTable.Models, "idle", cluster.Deadline)).Text("metadata", "annotations", Ownership.CacheAnnotation));

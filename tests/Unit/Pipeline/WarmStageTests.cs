@@ -1,3 +1,4 @@
+using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Warm;
 using Xunit;
@@ -29,6 +30,27 @@ public class WarmStageTests
         _world.Settle();
         Assert.Equal("Warm", _world.Version("v1").State);
         Assert.Null(_world.Version("v1").LoadFailures);
+    }
+
+    /// <summary>What a budget has paid for ends although nobody is there to take it back; renewed, it goes on.</summary>
+    [Fact]
+    public void CacheKeptUntil_NoWorkersAfterIt_AndALookThen()
+    {
+        _world.Serve("v1");
+        _world.Settle();
+        var until = _world.Now.AddMinutes(30);
+        _world.Annotate(Ownership.CacheAnnotation, new CacheMark(false, until).Text);
+        Assert.Empty(_world.Settle());
+        Assert.InRange(_world.Model.Status!.NextLook!.Value, until, until.AddSeconds(2));
+        _world.Now = until.AddSeconds(1);
+        Assert.Equal(0, Assert.IsType<LineAction.ApplyRuntime>(Assert.Single(_world.Settle())).Runtime.Spec!.Replicas);
+        _world.Annotate(Ownership.CacheAnnotation, new CacheMark(false, _world.Now.AddMinutes(30)).Text);
+        Assert.Equal(2, Assert.IsType<LineAction.ApplyRuntime>(Assert.Single(_world.Settle())).Runtime.Spec!.Replicas);
+        _world.Annotate(Ownership.CacheAnnotation, "released");
+        Assert.Equal(0, Assert.IsType<LineAction.ApplyRuntime>(Assert.Single(_world.Settle())).Runtime.Spec!.Replicas);
+        // What cannot be read asks for nothing.
+        _world.Annotate(Ownership.CacheAnnotation, "until tomorrow");
+        Assert.Equal(2, Assert.IsType<LineAction.ApplyRuntime>(Assert.Single(_world.Settle())).Runtime.Spec!.Replicas);
     }
 
     [Fact]

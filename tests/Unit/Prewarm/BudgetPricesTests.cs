@@ -53,5 +53,16 @@ public sealed class BudgetPricesTests
         Assert.True(prices.Of(s_key, s_two, Spent(5400), 0, s_noon.AddHours(6)) > 1.02);
     }
 
+    /// <summary>A cache that is kept all day costs what its budget of a day is, however far ahead it is paid.</summary>
+    [Fact]
+    public void Of_GbHours_PaidAheadIsNotSpentAhead()
+    {
+        var prices = new BudgetPrices(new() { NamespaceCacheGbHours = new Dictionary<string, double> { ["team"] = 240 } }, cache: true);
+        var paid = new PrewarmStatus { Day = "2026-11-25", CacheGb = 10, CacheGbSeconds = 10 * (43_200 + 1800), CacheUntil = s_noon.AddMinutes(30) };
+        Assert.Equal(1, prices.Of(s_key, new() { CacheGbHours = 240 }, paid, 0, s_noon));
+        Assert.InRange(new BudgetPrices(new(), cache: true).Of(s_key, new() { CacheGbHours = 200 }, paid, 0, s_noon), 7, 8);
+        Assert.True(prices.Of(s_key, new(), paid, 0.2 * 240 * 3600, s_noon) > 50);
+    }
+
     private static PrewarmStatus Spent(double seconds) => new() { Day = "2026-11-25", PodSeconds = seconds };
 }

@@ -114,10 +114,13 @@ public sealed class HistoryStartTests : IAsyncDisposable
     {
         var options = new PrewarmOptions { StateNamespace = "default" };
         using var nowhere = new HttpClient();
-        using var tick = new PrewarmTick(_world.Api, _catalog, Options.Create(new CatalogOptions()), new Arrivals(), memories, forecast,
-            new(_world.Api, forecast, new(10), options, _time, NullLogger<FleetStore>.Instance), history,
+        var choice = new CacheChoice(forecast, options);
+        var arrivals = new Arrivals();
+        using var tick = new PrewarmTick(_world.Api, _catalog, Options.Create(new CatalogOptions()), arrivals, memories, forecast,
+            new(_world.Api, forecast, new(10), options, _time, NullLogger<FleetStore>.Instance), history, new(arrivals, memories, forecast, options), choice,
             new(_world.Api, new(nowhere, null), options, _time, NullLogger<HoldActor>.Instance),
-            new(_world.Api, new(_world.Api, _time, NullLogger<WakeLoads>.Instance), _time, NullLogger<CacheActor>.Instance), options, _time, NullLogger<PrewarmTick>.Instance);
+            new(_world.Api, new(_world.Api, _time, NullLogger<WakeLoads>.Instance), choice, options, _time, NullLogger<CacheActor>.Instance),
+            new(_world.Api, options, _time, NullLogger<PrewarmTurn>.Instance), options, _time, NullLogger<PrewarmTick>.Instance);
         await tick.RunAsync(_world.Deadline);
     }
 

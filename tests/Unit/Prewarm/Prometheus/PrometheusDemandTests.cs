@@ -70,9 +70,12 @@ public sealed class PrometheusDemandTests : IAsyncDisposable
         using var asking = new HttpClient(_prometheus, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
         var address = new PrometheusOptions { Address = new("http://prometheus.test") };
         var source = new PrometheusSource(new(asking, address, _time), address, catalog, _arrivals, _time, NullLogger<PrometheusSource>.Instance);
+        var choice = new CacheChoice(forecast, options);
         using var tick = new PrewarmTick(_world.Api, catalog, Options.Create(new CatalogOptions()), _arrivals, memories, forecast, new(_world.Api, forecast, new(10), options, _time, NullLogger<FleetStore>.Instance),
-            new(forecast, memories, options, _time, NullLogger<HistoryStart>.Instance), new(_world.Api, new(door, new("http://gateway.test"), _arrivals), options, _time, NullLogger<HoldActor>.Instance),
-            new(_world.Api, new(_world.Api, _time, NullLogger<WakeLoads>.Instance), _time, NullLogger<CacheActor>.Instance), options, _time, NullLogger<PrewarmTick>.Instance);
+            new(forecast, memories, options, _time, NullLogger<HistoryStart>.Instance), new(_arrivals, memories, forecast, options), choice,
+            new(_world.Api, new(door, new("http://gateway.test"), _arrivals), options, _time, NullLogger<HoldActor>.Instance),
+            new(_world.Api, new(_world.Api, _time, NullLogger<WakeLoads>.Instance), choice, options, _time, NullLogger<CacheActor>.Instance),
+            new(_world.Api, options, _time, NullLogger<PrewarmTurn>.Instance), options, _time, NullLogger<PrewarmTick>.Instance);
         for (var seconds = 0; seconds < length.TotalSeconds; seconds += Pace)
         {
             await tick.RunAsync(_world.Deadline);

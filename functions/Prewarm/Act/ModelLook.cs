@@ -1,0 +1,37 @@
+using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Warm;
+
+namespace Prewarm.Functions.Prewarm;
+
+/// <summary>One model in one tick: what is known of it and what its own plan asks for, before all models' caches are weighed against each other.</summary>
+/// <param name="Serving">The version that has the traffic.</param>
+/// <param name="Told">status.prewarm as this process knows it.</param>
+/// <param name="Others">What the namespace's other models have cost this day.</param>
+internal sealed record ModelLook(CachedModel Model, VersionStatus Serving, string Revision, ServiceMemory? Memory, IReadOnlyList<ArrivalMinute> Recent, PrewarmStatus Told, DayCost Others, PrewarmPlan Plan)
+{
+    public ModelKey Key { get; } = Model.Key();
+
+    /// <summary>Whose windows are followed; null: nothing was learned, or there is no patience.</summary>
+    public string? Policy { get; init; }
+
+    /// <summary>What an idle pod-second costs against its usual price.</summary>
+    public double Price { get; init; } = 1;
+
+    /// <summary>The same of keeping the cache.</summary>
+    public double CachePrice { get; init; } = 1;
+
+    public PrewarmSpec Spec => Model.Spec!.Prewarm;
+
+    /// <summary>An adopted Dataset is never ours to let go, and what of it is the model's is not known.</summary>
+    public bool Ours { get; } = Model.Spec!.Cache.ExistingDataset is null && !VersionWarmth.Adopted(Model, Serving);
+
+    public CacheMark Mark { get; } = CacheMark.Of(Model);
+
+    /// <summary>GB (10^9 bytes) of all copies of the version that serves.</summary>
+    public double Gigabytes { get; } = Size(Model, Serving);
+
+    /// <summary>GB of its other versions that have a cache of their own.</summary>
+    public double Beside => Model.Status!.Versions!.Where(v => v != Serving && v.Dataset is not null && !VersionWarmth.Adopted(Model, v)).Sum(v => Size(Model, v));
+
+    private static double Size(CachedModel model, VersionStatus version) => (version.Bytes ?? 0) * (double)WarmObjects.Copies(model) / 1e9;
+}

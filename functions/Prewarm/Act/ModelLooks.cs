@@ -1,0 +1,68 @@
+using System.Text.Json.Nodes;
+using Prewarm.Functions.Catalog;
+
+namespace Prewarm.Functions.Prewarm;
+
+/// <summary>Looks at each model that serves: what has come, what that foretells at the prices that the budgets have come to, and what its own plan asks for.</summary>
+internal sealed class ModelLooks(IArrivals arrivals, MemoryStore memories, FleetForecast forecast, PrewarmOptions options)
+{
+    private readonly BudgetPrices _prices = new(options);
+    private readonly BudgetPrices _cachePrices = new(options, cache: true);
+
+    /// <summary>Null: nothing of it serves.</summary>
+    public ModelLook? Of(CachedModel model, PrewarmStatus told, DaySpending spending, DateTimeOffset now)
+    {
+        var serving = model.Status?.Versions?.FindLast(v => v.State == "Serving");
+        if (model.Spec is not { } spec || model.Metadata.DeletionTimestamp is not null || serving?.Revision is not { } revision || model.Status?.Url is null)
+        {
+            return null;
+        }
+
+        var key = model.Key();
+        var (recent, memory, others) = (arrivals.Recent(key), memories.Of(key), spending.Others(key, told));
+        var price = _prices.Of(key, spec.Prewarm.Budget, told, others.Pods, now);
+        var (plan, policy) = Plan(model, memory, recent, price, now);
+        return new(model, serving, revision, memory, recent, told, others, plan) { Policy = policy, Price = price, CachePrice = _cachePrices.Of(key, spec.Prewarm.Budget, told, others.Used, now) };
+    }
+
+    /// <summary>Forgets models that are no more.</summary>
+    public void Keep(IReadOnlyCollection<ModelKey> models)
+    {
+        _prices.Keep(models);
+        _cachePrices.Keep(models);
+    }
+
+    /// <summary>Cache workers that would let a model's held pods read their weights within the time that they have to start; null: those that there are will do.</summary>
+    public int? CacheWorkers(ModelLook look, int pods)
+    {
+        var seconds = Math.Max(1, look.Spec.PodLeadSeconds);
+        var wanted = PodCount.CacheWorkers(pods * (look.Serving.Bytes ?? 0) / 1e9, seconds, options.NodeGbs, most: 1000);
+        return pods > 0 && wanted > look.Model.Spec!.Cache.Replicas ? wanted : null;
+    }
+
+    /// <summary>What the model is to have now, and by whose windows.</summary>
+    private (PrewarmPlan Plan, string? Policy) Plan(CachedModel model, ServiceMemory? memory, IReadOnlyList<ArrivalMinute> recent, double price, DateTimeOffset now)
+    {
+        var spec = model.Spec!.Prewarm;
+        Span<ReadyWindow> windows = stackalloc ReadyWindow[GapPolicy.MostWindows];
+        var (count, policy) = spec.Patience > 0 && memory is { Seen: > 0 } ? forecast.Plan(MemoryStore.Key(model.Key()), memory, spec.Patience, price, windows) : (0, null);
+        var last = recent.Count > 0 ? recent[^1].LastAt : memory?.Last ?? double.NaN;
+        return (PrewarmPlanner.Plan(spec, windows[..count], last, Pods(model, recent), now, memory?.Lead(pod: false) ?? 0, memory?.Lead(pod: true) ?? 0), policy);
+    }
+
+    /// <summary>Little's law over the busiest of the last minutes with calls.</summary>
+    private static int Pods(CachedModel model, IReadOnlyList<ArrivalMinute> recent)
+    {
+        var minutes = recent.TakeLast(60).ToList();
+        var served = minutes.Sum(m => m.Served);
+        if (served == 0)
+        {
+            return 1;
+        }
+
+        var predictor = model.Spec!.Serving.Predictor;
+        return PodCount.Pods(minutes.Max(m => m.Count) / 60.0, minutes.Sum(m => m.ServiceSeconds) / served, Whole(predictor?["containerConcurrency"]) ?? 100, Whole(predictor?["maxReplicas"]) ?? 0);
+    }
+
+    private static int? Whole(JsonNode? node) => node is JsonValue value && value.TryGetValue<int>(out var number) && number > 0 ? number : null;
+}

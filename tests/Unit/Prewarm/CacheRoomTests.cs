@@ -1,0 +1,200 @@
+using Prewarm.Functions.Prewarm;
+using Prewarm.Sandbox.Cluster;
+using Xunit;
+
+namespace Prewarm.Tests.Unit.Forecasts;
+
+/// <summary>Caches that have a limit in GB, or a budget in GB-hours, by whole prewarmers.</summary>
+public sealed class CacheRoomTests : IAsyncDisposable
+{
+    private static readonly TimeSpan s_minute = TimeSpan.FromMinutes(1);
+    private PrewarmWorld _world = null!;
+
+    public ValueTask DisposeAsync() => _world.DisposeAsync();
+
+    [Fact]
+    public async Task Room_ShortOf_TheLeastLikelyGoes_AndWhatIsCalledAgainComesBack_NotByTurns()
+    {
+        await StartAsync(new() { StateNamespace = "default", NamespaceCacheGb = Team(20) }, "a", "b", "c");
+        var prewarmer = _world.Start();
+        Taught(prewarmer, ("a", 10), ("b", 30));
+        await _world.StepAsync(s_minute, 2, prewarmer);
+        Assert.Equal("Kept Kept Released", await ToldAsync("a", "b", "c"));
+        Assert.Contains("no room", (await _world.StatusAsync("c")).Why, StringComparison.Ordinal);
+        Assert.Equal(20, _world.Gigabytes);
+
+        // The one that was let go is called all the time now.
+        var (swaps, before) = (0, "Kept Kept Released");
+        for (var step = 0; step < 200; step++)
+        {
+            prewarmer.Call("c", _world.Now);
+            prewarmer.Call("a", _world.Now.AddMinutes(-1));
+            await _world.StepAsync(TimeSpan.FromMinutes(5), 1, prewarmer);
+            Assert.InRange(_world.Gigabytes, 10, 20);
+            var now = await ToldAsync("a", "b", "c");
+            swaps += now == before ? 0 : 1;
+            before = now;
+        }
+
+        Assert.Equal("Kept Released Kept", before);
+        Assert.InRange(swaps, 1, 2);
+        // It was loaded, and how long that took is known.
+        Assert.True(_world["c"].Loaded);
+        Assert.True(prewarmer.Memories.Of(new(PrewarmWorld.Namespace, "c"))!.Lead(pod: false) > 0);
+    }
+
+    [Fact]
+    public async Task Room_Shrinks_AtTheNextTick_ButNotUnderPods_AndGrows()
+    {
+        await StartAsync(new() { StateNamespace = "default", CacheGb = 30 }, "a", "b", "c");
+        var prewarmer = _world.Start();
+        Taught(prewarmer, ("a", 10), ("b", 30));
+        _world["c"].Called = true;
+        await _world.StepAsync(s_minute, 2, prewarmer);
+        Assert.Equal(30, _world.Gigabytes);
+        // A pod of the least likely one reads from it.
+        await prewarmer.EndAsync();
+        prewarmer = _world.Start(new() { StateNamespace = "default", CacheGb = 15 });
+        await _world.StepAsync(s_minute, 1, prewarmer);
+        Assert.Equal((10.0, true), (_world.Gigabytes, _world["c"].Workers));
+        _world["c"].Called = false;
+        await _world.StepAsync(s_minute, 2, prewarmer);
+        // Nothing reads it now, and nobody has ever called it: one of the others takes its place.
+        await _world.StepAsync(s_minute, 3, prewarmer);
+        Assert.Equal((10.0, false), (_world.Gigabytes, _world["c"].Workers));
+        await prewarmer.EndAsync();
+        prewarmer = _world.Start(new() { StateNamespace = "default", CacheGb = 100 });
+        await _world.StepAsync(s_minute, 3, prewarmer);
+        Assert.Equal(30, _world.Gigabytes);
+        Assert.True(_world["b"].Loaded && _world["c"].Loaded);
+    }
+
+    [Fact]
+    public async Task Window_OfAModelWhoseCacheHadToGo_TakesItBackBefore()
+    {
+        await StartAsync(new() { StateNamespace = "default", NamespaceCacheGb = Team(10) }, "a");
+        await _world.ServeAsync("morning", """{"windows":[{"cron":"0 2 * * *","minutes":30}]}""");
+        var prewarmer = _world.Start();
+        Taught(prewarmer, ("a", 10));
+        await _world.StepAsync(s_minute, 3, prewarmer);
+        Assert.Equal("Kept Released", await ToldAsync("a", "morning"));
+        while (_world.Now < PrewarmWorld.Begin.AddHours(2))
+        {
+            await _world.StepAsync(s_minute, 1, prewarmer);
+            Assert.InRange(_world.Gigabytes, 0, 10);
+        }
+
+        Assert.Equal((true, 1), (_world["morning"].Loaded, _world["morning"].Pods));
+        Assert.Equal("Released Kept", await ToldAsync("a", "morning"));
+    }
+
+    [Fact]
+    public async Task Budget_ADay_IsUsedAndNeverOverdrawn_MostOfItWhereCallsAreLikely()
+    {
+        // Two hours of ten GB in a day; called every ten minutes from 12:00 to 13:30.
+        _world = new(new() { StateNamespace = "default" });
+        await _world.StartAsync();
+        await _world.ServeAsync("a", """{"cache":"Release","cacheIdleMinutes":600,"budget":{"cacheGbHours":20}}""");
+        var prewarmer = _world.Start();
+        var (used, busy) = (0.0, 0);
+        for (var step = 0; step < 720; step++)
+        {
+            if (step is >= 360 and < 405 && step % 5 == 0)
+            {
+                prewarmer.Call("a", _world.Now);
+                busy += _world["a"].Workers ? 1 : 0;
+            }
+
+            await _world.StepAsync(TimeSpan.FromMinutes(2), 1, prewarmer);
+            used += _world.Gigabytes / 30;
+            Assert.InRange((await _world.StatusAsync("a")).CacheGbSeconds ?? 0, 0, 72_000 + 0.01);
+        }
+
+        Assert.InRange(used, 10, 20.01);
+        var status = await _world.StatusAsync("a");
+        Assert.True(status.CachePrice is null or >= 1);
+    }
+
+    [Fact]
+    public async Task Budget_Spent_CacheGoesAlsoUnderPods_AndANewDayBeginsAnew()
+    {
+        _world = new(new() { StateNamespace = "default" });
+        await _world.StartAsync();
+        await _world.ServeAsync("a", """{"windows":[{"cron":"0 0 * * *","minutes":1440}],"budget":{"cacheGbHours":5}}""");
+        var prewarmer = _world.Start();
+        await _world.StepAsync(s_minute, 20, prewarmer);
+        Assert.True(_world["a"].Workers);
+        await _world.StepAsync(s_minute, 15, prewarmer);
+        Assert.Equal((1, false), (_world["a"].Pods, _world["a"].Workers));
+        var status = await _world.StatusAsync("a");
+        Assert.Equal(("Released", 18_000.0), (status.Cache, status.CacheGbSeconds));
+        _world.Time.SetUtcNow(PrewarmWorld.Begin.AddDays(1));
+        await _world.StepAsync(s_minute, 3, prewarmer);
+        Assert.True(_world["a"].Loaded);
+    }
+
+    [Fact]
+    public async Task Budget_PrewarmerDies_TheCacheGoesWhenWhatIsPaidForIsOver()
+    {
+        _world = new(new() { StateNamespace = "default", NamespaceCacheGbHours = Team(1000) });
+        await _world.StartAsync();
+        await _world.ServeAsync("a", "{}");
+        await _world.StepAsync(s_minute, 3, _world.Start());
+        Assert.True(_world["a"].Workers);
+        await _world.StepAsync(s_minute, 32);
+        Assert.False(_world["a"].Workers);
+        Assert.InRange((await _world.StatusAsync("a")).CacheGbSeconds!.Value, 10 * 1800, 10 * 1860);
+        // The next one takes it back.
+        var next = _world.Start();
+        await _world.StepAsync(s_minute, 4, next);
+        Assert.True(_world["a"].Loaded);
+    }
+
+    [Fact]
+    public async Task Pods_MoreThanMaxScale_AreHeldWithinIt_AndWhatTheyReadAtOnceIsSaid()
+    {
+        await StartAsync(new() { StateNamespace = "default" });
+        await _world.ServeAsync("a", """{"windows":[{"cron":"0 0 * * *","minutes":60,"pods":40}],"podLeadSeconds":10}""", gigabytes: 10, maxScale: "4");
+        await _world.StepAsync(s_minute, 2, _world.Start());
+        var revision = await _world.Api.GetAsync(Kinds.Revisions, PrewarmWorld.Namespace, "a-predictor-00001", _world.Deadline);
+        Assert.Equal("4", revision.Text("metadata", "annotations", PrewarmHold.MinScale));
+        // 4 pods x 10 GB in 10 s, a node gives 1.25 GB/s.
+        var status = await _world.StatusAsync("a");
+        Assert.Equal((4, 4), (status.Pods, status.CacheWorkers));
+    }
+
+    private async Task StartAsync(PrewarmOptions options, params string[] models)
+    {
+        _world = new(options);
+        await _world.StartAsync();
+        foreach (var model in models)
+        {
+            await _world.ServeAsync(model, "{}");
+        }
+    }
+
+    /// <summary>Calls at a pace for the last six hours, up to now.</summary>
+    private void Taught(PrewarmProcess prewarmer, params (string Name, int Minutes)[] models)
+    {
+        foreach (var (name, minutes) in models)
+        {
+            for (var at = _world.Now.AddHours(-6); at < _world.Now.AddMinutes(-5); at = at.AddMinutes(minutes))
+            {
+                prewarmer.Call(name, at);
+            }
+        }
+    }
+
+    private async Task<string> ToldAsync(params string[] names)
+    {
+        var told = new List<string>();
+        foreach (var name in names)
+        {
+            told.Add((await _world.StatusAsync(name)).Cache);
+        }
+
+        return string.Join(' ', told);
+    }
+
+    private static Dictionary<string, double> Team(double number) => new() { [PrewarmWorld.Namespace] = number };
+}
