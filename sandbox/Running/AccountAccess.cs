@@ -11,6 +11,9 @@ namespace Prewarm.Sandbox.Running;
 /// <param name="adminKubeconfig">Names the server and its CA.</param>
 internal sealed class AccountAccess(HttpClient http, string adminKubeconfig)
 {
+    /// <summary>The address that accounts are given in place of the server's own; null: that one.</summary>
+    public Uri? Passage { get; init; }
+
     /// <returns><paramref name="file"/>.</returns>
     /// <exception cref="InvalidOperationException">The server gives no token, because there is no such account.</exception>
     public async Task<string> WriteKubeconfigAsync(string ns, string account, string file, CancellationToken cancellationToken)
@@ -24,7 +27,7 @@ internal sealed class AccountAccess(HttpClient http, string adminKubeconfig)
             clusters:
             - name: cluster
               cluster:
-                server: {configuration.Host}
+                server: {Passage?.ToString() ?? configuration.Host}
                 certificate-authority-data: {Convert.ToBase64String(System.Text.Encoding.ASCII.GetBytes(authority))}
             users:
             - name: functions

@@ -33,6 +33,9 @@ internal sealed class SandboxSystem : IAsyncDisposable
 
     public string Bucket { get; private init; } = "";
 
+    /// <summary>The broker's address, where the functions' own events go (<c>K_SINK</c>).</summary>
+    public string Sink { get; private set; } = "";
+
     public string EventToken { get; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
 
     /// <summary>Where OSS events are posted, with the token that lets them in.</summary>
@@ -71,6 +74,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
         ["gateway"] = Cluster.Gateway.Address.ToString().TrimEnd('/'),
         ["relay"] = Functions.Relay.ToString().TrimEnd('/'),
         ["line"] = Functions.Line.ToString().TrimEnd('/'),
+        ["sink"] = Sink,
         ["events"] = new JsonObject { ["oss"] = OssEvents.ToString(), ["sweep"] = SweepEvents.ToString() },
         ["functionsPid"] = Functions.Id,
     }.ToJsonString(new JsonSerializerOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
@@ -110,8 +114,10 @@ internal sealed class SandboxSystem : IAsyncDisposable
             say("API server");
             var server = Keep(await ApiServer.ApiServer.StartAsync(new ApiServerOptions { Faults = faults.Api }, cancellationToken));
             Kubeconfig = server.WriteKubeconfig(Path.Combine(Root, "kubeconfig"));
-            faults.Api.AwayFile = faults.ApiGoesAway ? Path.Combine(Root, "api-away") : null;
         }
+
+        var awayFile = faults.ApiGoesAway ? Path.Combine(Path.GetDirectoryName(Kubeconfig)!, "api-away") : null;
+        faults.Api.AwayFile = awayFile;
 
         var http = KubeApiFactory.CreateHttpClient(Kubeconfig);
         var api = new KubeApi(http);
@@ -131,7 +137,9 @@ internal sealed class SandboxSystem : IAsyncDisposable
         Store = options.S3 is null ? Keep(await ObjectStore.ObjectStore.StartAsync(store, cancellationToken)) : Keep(await StoreLink.StartAsync(options.S3, store, cancellationToken));
 
         say($"cluster of {options.Nodes.ToString(CultureInfo.InvariantCulture)} nodes: Fluid, KServe, Knative, gateway");
-        var access = new AccountAccess(http, Kubeconfig);
+        // A server that cannot be told to be away is reached by a way that can be closed.
+        var passage = awayFile is not null && options.Kubeconfig is not null ? Keep(new ApiPassage(http.BaseAddress!, awayFile, time)) : null;
+        var access = new AccountAccess(http, Kubeconfig) { Passage = passage?.Address };
         _containers = options.Deploy is null ? null : new(api, access, options.Functions, Store.Endpoint, Root, time);
         var remote = new RemoteStore(api, Store.Endpoint, Store.AccessKeyId, Store.AccessKeySecret);
         _parts.Push(new Closing(remote));
@@ -151,18 +159,18 @@ internal sealed class SandboxSystem : IAsyncDisposable
         var eventing = Keep(new EventingControllers(api, (ns, name) => deployed?.Resolve(ns, name), time, new() { Faults = faults.Events, Log = log.Write }));
         await eventing.StartAsync(cancellationToken);
 
-        var sink = eventing.IngressOf(FunctionsAccess.Namespace, PrewarmEventing.Broker).ToString();
+        Sink = eventing.IngressOf(FunctionsAccess.Namespace, PrewarmEventing.Broker).ToString();
         if (deployed is not null)
         {
             say($"functions: kubectl apply -k {options.Deploy}/knative, -k {options.Deploy}/eventing");
             Functions = deployed;
-            var settings = new JsonObject { ["gateway"] = Cluster.Gateway.Address.ToString(), ["sink"] = sink };
+            var settings = new JsonObject { ["gateway"] = Cluster.Gateway.Address.ToString(), ["sink"] = Sink };
             await deployed.DeployAsync(api, kubectl, options.Kubeconfig is null, settings, EventToken, cancellationToken);
         }
         else
         {
             say("functions");
-            Functions = Keep(await StartFunctionsAsync(options, access, faults, sink, log, cancellationToken));
+            Functions = Keep(await StartFunctionsAsync(options, access, faults, log, cancellationToken));
         }
 
         Store.EventToken = EventToken;
@@ -170,7 +178,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
     }
 
     /// <summary>Every function in each process, under one account, and the events that lead there.</summary>
-    private async Task<FunctionsService> StartFunctionsAsync(SandboxOptions options, AccountAccess access, SandboxFaults faults, string sink, SandboxLog log, CancellationToken cancellationToken)
+    private async Task<FunctionsService> StartFunctionsAsync(SandboxOptions options, AccountAccess access, SandboxFaults faults, SandboxLog log, CancellationToken cancellationToken)
     {
         var account = await FunctionsAccess.WriteKubeconfigAsync(Api, access, Path.Combine(Root, "functions.kubeconfig"), cancellationToken);
         var functions = await FunctionsService.StartAsync(options.Replicas, options.Functions, new Dictionary<string, string>
@@ -178,7 +186,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
             ["KUBECONFIG"] = account,
             ["Host__Address"] = "127.0.0.1",
             ["Events__Token"] = EventToken,
-            ["K_SINK"] = sink,
+            ["K_SINK"] = Sink,
             ["Gateway__Address"] = Cluster.Gateway.Address.ToString(),
             ["ObjectStore__Endpoint"] = Store.Endpoint.ToString(),
             ["Logging__Json"] = "false",

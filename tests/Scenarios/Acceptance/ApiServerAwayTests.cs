@@ -12,7 +12,7 @@ public sealed class ApiServerAwayTests
     public async Task Relay_GoesOnWithWhatItKnows_AndCatchesUp()
     {
         var length = TimeSpan.FromSeconds(double.TryParse(Environment.GetEnvironmentVariable("PREWARM_AWAY_SECONDS"), NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) ? seconds : 12);
-        await using var sandbox = await SandboxUp.StartAsync("--scale-to-zero", "1", "--pod-start", "0.3", "--remote-mbps", "400", "--fault", "api-away=1");
+        await using var sandbox = await SandboxUp.StartAsync(["away"], "--scale-to-zero", "1", "--pod-start", "0.3", "--remote-mbps", "400", "--fault", "api-away=1");
         var world = await ColdStartTests.ServeAsync(sandbox, "away");
         await ColdStartTests.AtZeroAsync(world);
         var (before, pods) = (await ColdStartTests.MetricAsync(sandbox, "prewarm_relay_wakes_total"), new HashSet<string>(StringComparer.Ordinal));

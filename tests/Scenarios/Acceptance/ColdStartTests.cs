@@ -16,7 +16,7 @@ public sealed partial class ColdStartTests
     [Fact(Explicit = true)]
     public async Task ManyAtZero_OneWake_AndAfterAKillOfTheRelayTheyAreServedWhenTheyComeAgain()
     {
-        await using var sandbox = await SandboxUp.StartAsync("--scale-to-zero", "3", "--pod-start", "2", "--remote-mbps", "400");
+        await using var sandbox = await SandboxUp.StartAsync(["cold-many"], "--scale-to-zero", "3", "--pod-start", "2", "--remote-mbps", "400");
         var world = await ServeAsync(sandbox, "cold-many");
         await AtZeroAsync(world);
         var before = await WakesAsync(sandbox);
@@ -53,7 +53,7 @@ public sealed partial class ColdStartTests
             }
         }).ToList();
         await UserWorld.UntilAsync(async () => await MetricAsync(sandbox, "prewarm_relay_held") == 20, () => "they are not held");
-        using (var relay = Process.GetProcessById(sandbox.FunctionsId))
+        using (var relay = Process.GetProcessById(sandbox.RelayId))
         {
             relay.Kill();
         }
@@ -88,12 +88,12 @@ public sealed partial class ColdStartTests
     [Fact(Explicit = true)]
     public async Task Sigterm_TellsWhoeverWaits_FinishesWhatRuns_AndIsUnreadyFirst()
     {
-        await using var sandbox = await SandboxUp.StartAsync("--scale-to-zero", "3", "--pod-start", "4", "--remote-mbps", "400");
+        await using var sandbox = await SandboxUp.StartAsync(["cold-term"], "--scale-to-zero", "3", "--pod-start", "4", "--remote-mbps", "400");
         var world = await ServeAsync(sandbox, "cold-term");
         await AtZeroAsync(world);
         var held = Enumerable.Range(0, 10).Select(_ => AskAsync(sandbox)).ToList();
         await UserWorld.UntilAsync(async () => await MetricAsync(sandbox, "prewarm_relay_held") == 10, () => "they are not held");
-        using (var kill = Process.Start("kill", ["-TERM", sandbox.FunctionsId.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
+        using (var kill = Process.Start("kill", ["-TERM", sandbox.RelayId.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
         {
             await kill.WaitForExitAsync();
         }

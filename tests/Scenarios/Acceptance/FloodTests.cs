@@ -13,7 +13,8 @@ namespace Prewarm.Tests.Scenarios.Acceptance;
 
 /// <summary>
 /// A version of ten thousand files, and the flood of events that comes with it, at least one a file: measured at the store and at the process. The store is here, so that it can be
-/// asked; API server and functions are as in <c>sandbox up</c>. Nobody plays Fluid: the line goes as far as the DataLoad.
+/// asked; API server and functions are as in
+/// <c>sandbox up</c>, also where the other stories run on a real kube-apiserver: what is measured is the store's and the process's. Nobody plays Fluid: the line goes as far as the DataLoad.
 /// </summary>
 public sealed class FloodTests(ITestOutputHelper output) : IAsyncDisposable
 {

@@ -14,7 +14,7 @@ public sealed class LifecycleTests(ITestOutputHelper output)
     [Fact(Explicit = true)]
     public async Task OneModelScaledToZero_CostsNextToNothing_AndSigtermEndsAll()
     {
-        var sandbox = await SandboxUp.StartAsync("--remote-mbps", "400", "--scale-to-zero", "1", "--pod-start", "0.1");
+        var sandbox = await SandboxUp.StartAsync(["idle"], "--remote-mbps", "400", "--scale-to-zero", "1", "--pod-start", "0.1");
         try
         {
             var world = new UserWorld(sandbox, "idle", "idle-bucket");
@@ -28,10 +28,10 @@ public sealed class LifecycleTests(ITestOutputHelper output)
             var said = "";
             await UserWorld.UntilAsync(async () =>
             {
-                var (began, mine, functions) = (TimeProvider.System.GetTimestamp(), SandboxUp.CpuSeconds(sandbox.Id), SandboxUp.CpuSeconds(sandbox.FunctionsId));
+                var (began, mine, functions) = (TimeProvider.System.GetTimestamp(), SandboxUp.CpuSeconds(sandbox.Id), sandbox.FunctionsIds.Sum(SandboxUp.CpuSeconds));
                 await Task.Delay(s_window, TimeProvider.System);
                 var seconds = TimeProvider.System.GetElapsedTime(began).TotalSeconds;
-                var (mineNow, functionsNow) = ((SandboxUp.CpuSeconds(sandbox.Id) - mine) / seconds * 100, (SandboxUp.CpuSeconds(sandbox.FunctionsId) - functions) / seconds * 100);
+                var (mineNow, functionsNow) = ((SandboxUp.CpuSeconds(sandbox.Id) - mine) / seconds * 100, (sandbox.FunctionsIds.Sum(SandboxUp.CpuSeconds) - functions) / seconds * 100);
                 said = $"idle for {seconds:0} s: sandbox {mineNow:0.0} % of one core, functions {functionsNow:0.0} %";
                 output.WriteLine(said);
                 return mineNow < MostIdle && functionsNow < MostIdle;
@@ -47,7 +47,7 @@ public sealed class LifecycleTests(ITestOutputHelper output)
     public async Task SigtermInTheMiddleOfALoad_EndsAllTheSame()
     {
         // 1 Mbit/s: the load of 12 MB runs for minutes.
-        var sandbox = await SandboxUp.StartAsync("--remote-mbps", "1");
+        var sandbox = await SandboxUp.StartAsync(["cut-short"], "--remote-mbps", "1");
         try
         {
             var world = new UserWorld(sandbox, "cut-short", "cut-short");

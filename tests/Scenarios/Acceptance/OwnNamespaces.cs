@@ -11,8 +11,9 @@ internal static class OwnNamespaces
     /// <summary>Writes both into a new temporary folder.</summary>
     /// <param name="namespaces">Instead of the tutorial's.</param>
     /// <param name="secret">A further Secret that models of these namespaces may name.</param>
+    /// <param name="optional">Folders of <c>knative/optional</c> whose rights the functions have in these namespaces too.</param>
     /// <returns>The folder, for <c>--deploy</c>.</returns>
-    public static string Write(IReadOnlyList<string> namespaces, string secret)
+    public static string Write(IReadOnlyList<string> namespaces, string secret, IReadOnlyList<string> optional)
     {
         var folder = Directory.CreateTempSubdirectory("own-namespaces-").FullName;
         foreach (var part in (string[])["knative", "eventing"])
@@ -26,6 +27,14 @@ internal static class OwnNamespaces
                 foreach (var file in Directory.GetFiles(own))
                 {
                     File.WriteAllText(file, File.ReadAllText(file).Replace(Example, ns, StringComparison.Ordinal));
+                }
+            }
+
+            if (part == "knative")
+            {
+                foreach (var ns in namespaces)
+                {
+                    File.AppendAllText(Path.Combine(folder, part, "namespaces", ns, "kustomization.yaml"), string.Concat(optional.Select(o => $"- ../../optional/{o}\n")));
                 }
             }
 

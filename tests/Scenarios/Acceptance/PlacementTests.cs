@@ -58,7 +58,7 @@ public sealed class PlacementTests
     public async Task Move_PodFarFromTheCache_IsPlacedAnewByIt()
     {
         // The pod of the first deploy, and the first one of the wake.
-        await using var sandbox = await SandboxUp.StartAsync(["place-move"], "--scale-to-zero", "3", "--pod-start", "3", "--remote-mbps", "400", "--fault", "stray-pods=2");
+        await using var sandbox = await SandboxUp.StartAsync(["place-move"], ["move-remote-pods"], "--scale-to-zero", "3", "--pod-start", "3", "--remote-mbps", "400", "--fault", "stray-pods=2");
         var world = await ColdStartTests.ServeAsync(sandbox, "place-move", m => m["spec"]!["cache"] = new JsonObject { ["replicas"] = 1, ["onRemote"] = "Move" });
         await ColdStartTests.AtZeroAsync(world);
         var near = await WorkerNodeAsync(world);

@@ -66,7 +66,7 @@ public sealed class PrewarmingTests
             return;
         }
 
-        using var functions = Process.GetProcessById(sandbox.FunctionsId);
+        using var functions = Process.GetProcessById(sandbox.RelayId);
         functions.Kill();
         await functions.WaitForExitAsync();
     }

@@ -22,6 +22,7 @@ internal sealed class SandboxUp : IAsyncDisposable
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _errors = new();
     private readonly List<IDisposable> _clients = [];
+    private RealApiServer? _server;
     private bool _stopped;
 
     private SandboxUp(Process process, string folder) => (_process, Folder) = (process, folder);
@@ -34,7 +35,12 @@ internal sealed class SandboxUp : IAsyncDisposable
     public string Kubeconfig => (string)Line["kubeconfig"]!;
     public Uri OssEvents => new((string)Line["events"]!["oss"]!);
     public Uri SweepEvents => new((string)Line["events"]!["sweep"]!);
-    public int FunctionsId => (int)Line["functionsPid"]!;
+
+    /// <summary>The process that answers predictions; where the functions are deployed that role's only one.</summary>
+    public int RelayId => Deployed ? ProcessesIn(Folder).Single(p => p.Environment.Any(e => e.StartsWith("FUNCTIONS=Predict,", StringComparison.Ordinal))).Id : (int)Line["functionsPid"]!;
+
+    /// <summary>Every process of the functions.</summary>
+    public IReadOnlyList<int> FunctionsIds => Deployed ? [.. ProcessesIn(Folder).Where(p => p.Environment.Any(e => e.StartsWith("FUNCTIONS=", StringComparison.Ordinal))).Select(p => p.Id)] : [(int)Line["functionsPid"]!];
 
     /// <summary>The API server, with the kubeconfig's user.</summary>
     public HttpClient Api { get; private set; } = null!;
@@ -50,13 +56,17 @@ internal sealed class SandboxUp : IAsyncDisposable
     public bool Deployed { get; private init; }
 
     /// <summary>
-    /// On the API server that PREWARM_TEST_KUBECONFIG names, where it names one, and not on the sandbox's own. There the functions are deployed, so that every role has the
-    /// rights of its ServiceAccount in the namespaces that are listed, and no others.
+    /// On an API server of its own that PREWARM_TEST_API_SERVER starts, or on the one that PREWARM_TEST_KUBECONFIG names, and without either on the sandbox's own. On the former two the functions are
+    /// deployed, so that every role has the rights of its ServiceAccount in the namespaces that are listed, and no others.
     /// </summary>
     /// <param name="namespaces">All that the story uses.</param>
-    public static async Task<SandboxUp> StartAsync(IReadOnlyList<string> namespaces, params string[] options)
+    public static Task<SandboxUp> StartAsync(IReadOnlyList<string> namespaces, params string[] options) => StartAsync(namespaces, [], options);
+
+    /// <param name="optional">Folders of <c>knative/optional</c> whose rights the story needs in those namespaces.</param>
+    public static async Task<SandboxUp> StartAsync(IReadOnlyList<string> namespaces, IReadOnlyList<string> optional, params string[] options)
     {
-        if (Environment.GetEnvironmentVariable("PREWARM_TEST_KUBECONFIG") is not { Length: > 0 } kubeconfig)
+        var server = await RealApiServer.StartAsync();
+        if ((server?.Kubeconfig ?? Environment.GetEnvironmentVariable("PREWARM_TEST_KUBECONFIG")) is not { Length: > 0 } kubeconfig)
         {
             return await StartAsync(options);
         }
@@ -64,10 +74,17 @@ internal sealed class SandboxUp : IAsyncDisposable
         // How many there are of a role is the manifests' then.
         var replicas = Array.IndexOf(options, "--replicas");
         var others = replicas < 0 ? options : [.. options[..replicas], .. options[(replicas + 2)..]];
-        var manifests = OwnNamespaces.Write(namespaces, KubectlTests.LaterSecret);
+        var manifests = OwnNamespaces.Write(namespaces, KubectlTests.LaterSecret, optional);
         try
         {
-            return await StartAsync(true, [.. others, "--kubeconfig", kubeconfig, "--deploy", manifests]);
+            var sandbox = await StartAsync(true, [.. others, "--kubeconfig", kubeconfig, "--deploy", manifests]);
+            sandbox._server = server;
+            return sandbox;
+        }
+        catch when (server is not null)
+        {
+            await server.DisposeAsync();
+            throw;
         }
         finally
         {
@@ -76,6 +93,9 @@ internal sealed class SandboxUp : IAsyncDisposable
     }
 
     public static Task<SandboxUp> StartAsync(params string[] options) => StartAsync(false, options);
+
+    /// <summary>On the sandbox's own API server, with the functions deployed from a folder of <c>knative</c> and <c>eventing</c>.</summary>
+    public static Task<SandboxUp> DeployAsync(string manifests, params string[] options) => StartAsync(true, [.. options, "--deploy", manifests]);
 
     private static async Task<SandboxUp> StartAsync(bool deployed, string[] options)
     {
@@ -131,10 +151,15 @@ internal sealed class SandboxUp : IAsyncDisposable
             _process.Kill(entireProcessTree: true);
         }
 
-        wrong.AddRange(ProcessesIn(Folder).Select(p => $"process {p} is left"));
+        wrong.AddRange(ProcessesIn(Folder).Select(p => $"process {p.Id} is left"));
         wrong.AddRange(Directory.EnumerateFileSystemEntries(Folder, "prewarm*").Select(f => $"{f} is left"));
         Directory.Delete(Folder, recursive: true);
         _process.Dispose();
+        if (_server is not null)
+        {
+            await _server.DisposeAsync();
+        }
+
         return wrong;
     }
 
@@ -168,7 +193,7 @@ internal sealed class SandboxUp : IAsyncDisposable
     }
 
     /// <summary>Processes whose environment names the folder: the sandbox and whatever it has started.</summary>
-    private static IEnumerable<string> ProcessesIn(string folder)
+    private static IEnumerable<(int Id, string[] Environment)> ProcessesIn(string folder)
     {
         foreach (var process in Directory.EnumerateDirectories("/proc").Where(d => char.IsAsciiDigit(Path.GetFileName(d)[0])))
         {
@@ -184,7 +209,7 @@ internal sealed class SandboxUp : IAsyncDisposable
 
             if (environment?.Contains(folder, StringComparison.Ordinal) == true)
             {
-                yield return Path.GetFileName(process);
+                yield return (int.Parse(Path.GetFileName(process), System.Globalization.CultureInfo.InvariantCulture), environment.Split('\0'));
             }
         }
     }

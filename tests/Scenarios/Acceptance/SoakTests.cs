@@ -23,7 +23,7 @@ public sealed class SoakTests
     public async Task Relay_MixedTrafficWithWakesAndFaults_StaysFlatAndRight()
     {
         var length = TimeSpan.FromSeconds(double.TryParse(Environment.GetEnvironmentVariable("PREWARM_SOAK_SECONDS"), NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) ? seconds : 75);
-        await using var sandbox = await SandboxUp.StartAsync("--scale-to-zero", "3", "--pod-start", "0.3", "--remote-mbps", "1000",
+        await using var sandbox = await SandboxUp.StartAsync(["soak"], "--scale-to-zero", "3", "--pod-start", "0.3", "--remote-mbps", "1000",
             "--fault", "gateway-504=0.01", "--fault", "pod-503=0.01", "--fault", "gateway-reset=0.01", "--fault", "queue-full=0.02", "--fault", "not-ready=0.02", "--fault", "retries=1");
         var world = new UserWorld(sandbox, "soak", "b-soak");
         await world.PrepareAsync();
@@ -44,7 +44,7 @@ public sealed class SoakTests
         var clients = Enumerable.Range(0, 6).Select(i => ClientAsync(sandbox, i, end.Token)).ToList();
         while (!end.IsCancellationRequested)
         {
-            memory.Add((TimeProvider.System.GetElapsedTime(began) / length, Resident(sandbox.FunctionsId)));
+            memory.Add((TimeProvider.System.GetElapsedTime(began) / length, Resident(sandbox.RelayId)));
             await Task.Delay(TimeSpan.FromSeconds(0.5), TimeProvider.System, end.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         }
 
