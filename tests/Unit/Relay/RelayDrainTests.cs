@@ -106,7 +106,7 @@ public sealed class RelayDrainTests : IAsyncDisposable
         relay.ConfigureFunctionsWebApplication();
         relay.Logging.ClearProviders();
         var catalog = new CatalogFake(RelayRouterTests.Model("default", "bloom"));
-        relay.Services.AddSingleton<ICatalog>(catalog).AddSingleton<ICatalogContact>(catalog).AddRelay(relay.Configuration).AddFunction<HealthFunction>();
+        relay.Services.AddSingleton<ICatalog>(catalog).AddSingleton<ICatalogContact>(catalog).AddRelay(relay.Configuration).AddFunction<ReadinessFunction>();
         _relay = relay.Build();
         await _relay.StartAsync();
         _http = new() { BaseAddress = new(_relay.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>().Addresses.First()), Timeout = RelayWorld.Limit };
