@@ -44,6 +44,8 @@ internal static class ClosedServices
         Logger<NextLookLoop>(services);
         Logger<PrewarmLoop>(services);
         Logger<PrewarmTick>(services);
+        Logger<PrewarmTurn>(services);
+        Logger<PrometheusSource>(services);
         Logger<ReadLoop>(services);
         Logger<RelaySender>(services);
         Logger<ScaleWatch>(services);
