@@ -66,7 +66,7 @@ internal static class PrewarmServices
         services.AddSingleton(provider => new PrometheusClient(
             PrometheusClient.Connections(provider.GetRequiredService<PrometheusOptions>()), provider.GetRequiredService<PrometheusOptions>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<PrometheusSource>();
-        services.AddHostedService<PrometheusLoop>();
+        services.AddLateService<PrometheusLoop>();
     }
 
     private static TimeSpan Seconds(IConfiguration configuration, string key, double otherwise) => configuration[key] is not { Length: > 0 } text ? TimeSpan.FromSeconds(otherwise)

@@ -19,13 +19,14 @@ internal static class DirectCalls
     /// <param name="told">What relays and we have reported, by minute.</param>
     /// <param name="seen">What was counted elsewhere, by minute.</param>
     /// <param name="whole">The first minute whose reports are all still there.</param>
+    /// <param name="until">The last minute of which all that was seen is known.</param>
     /// <returns>All minutes, the oldest first.</returns>
-    public static List<ArrivalMinute> Join(ModelKey model, SortedList<long, ArrivalMinute> told, SortedList<long, (int Count, int Calls)> seen, long whole)
+    public static List<ArrivalMinute> Join(ModelKey model, SortedList<long, ArrivalMinute> told, SortedList<long, (int Count, int Calls)> seen, long whole, long until = long.MaxValue)
     {
         var joined = new SortedList<long, ArrivalMinute>(told);
         var minutes = seen.Keys.Where(m => m - After >= whole).ToArray();
         int[] counted = [.. minutes.Select(m => seen[m].Count)];
-        int[] explains = [.. told.Values.Select(m => m.Served + m.Others)];
+        int[] explains = [.. told.Values.Select(m => m.At <= until ? m.Served + m.Others : 0)];
 
         // 1: as many as can be explained at all; then, of as many, those that are the most in their own minute.
         var least = Unexplained(minutes, counted, told.Keys, explains);

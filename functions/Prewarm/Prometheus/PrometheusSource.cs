@@ -105,6 +105,7 @@ internal sealed class PrometheusSource(PrometheusClient client, PrometheusOption
             arrivals.See(model, minute, (int)Math.Min(count, int.MaxValue), (int)Math.Min(calls, int.MaxValue));
         }
 
+        arrivals.SeenUntil(to);
         arrivals.Keep(catalog.Current.ByKey.Keys.ToHashSet());
         PrometheusMetrics.Answered(answer.Series.Count - nobodys, nobodys, answer.Odd);
     }

@@ -10,6 +10,7 @@ internal sealed class Arrivals : IArrivals
     public const int Remembered = 512;
 
     private readonly ConcurrentDictionary<ModelKey, Known> _all = new();
+    private long _until = long.MaxValue;
 
     public void Add(ModelKey model, ArrivalMinute minute)
     {
@@ -38,6 +39,8 @@ internal sealed class Arrivals : IArrivals
         }
     }
 
+    public void SeenUntil(long minute) => Interlocked.Exchange(ref _until, minute);
+
     public IReadOnlyList<ArrivalMinute> Recent(ModelKey model)
     {
         if (!_all.TryGetValue(model, out var own))
@@ -48,7 +51,7 @@ internal sealed class Arrivals : IArrivals
         lock (own)
         {
             return own.Seen.Count == 0 ? [.. own.Told.Values.Where(m => m.Count > 0)]
-                : [.. DirectCalls.Join(model, own.Told, own.Seen, own.Told.Count < Remembered ? long.MinValue : own.Told.Keys[0]).Where(m => m.Count > 0).TakeLast(Remembered)];
+                : [.. DirectCalls.Join(model, own.Told, own.Seen, own.Told.Count < Remembered ? long.MinValue : own.Told.Keys[0], Interlocked.Read(ref _until)).Where(m => m.Count > 0).TakeLast(Remembered)];
         }
     }
 

@@ -13,6 +13,9 @@ internal interface IArrivals
     /// <param name="calls">How many of them at most may be calls.</param>
     void See(ModelKey model, long minute, int count, int calls = int.MaxValue);
 
+    /// <summary>Says up to which minute all has been told by <see cref="See"/>: what was sent later cannot explain anything yet.</summary>
+    void SeenUntil(long minute);
+
     /// <summary>The model's last minutes with arrivals, by the relays' reports and, of what was seen elsewhere, what they do not explain (<see cref="DirectCalls"/>); oldest first, at most <see cref="Arrivals.Remembered"/>.</summary>
     IReadOnlyList<ArrivalMinute> Recent(ModelKey model);
 

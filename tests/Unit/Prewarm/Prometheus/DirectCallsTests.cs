@@ -100,6 +100,29 @@ public sealed class DirectCallsTests
         Assert.Equal([(115L, 1)], _arrivals.Recent(s_bloom).Select(m => (m.At, m.Count)));
     }
 
+    /// <summary>Else every call would be put down to what was sent a minute later, and that to what came after it.</summary>
+    [Fact]
+    public void Recent_WhatIsSentAfterTheLastLook_ExplainsNothingYet()
+    {
+        for (var minute = 100; minute < 120; minute++)
+        {
+            _arrivals.Add(s_bloom, new(minute, 0, 0, 0, 0, 0) { Others = 6 });
+        }
+
+        for (var minute = 100; minute <= 110; minute++)
+        {
+            _arrivals.See(s_bloom, minute, minute == 105 ? 7 : 6);
+        }
+
+        _arrivals.SeenUntil(110);
+        Assert.Equal([(105L, 1)], _arrivals.Recent(s_bloom).Select(m => (m.At, m.Count)));
+        // Ours, and a clock that is behind: once its minute has been looked at too, it is ours.
+        _arrivals.Add(new("default", "opt"), new(111, 0, 0, 0, 0, 0) { Others = 1 });
+        _arrivals.See(new("default", "opt"), 110, 1);
+        _arrivals.SeenUntil(111);
+        Assert.Empty(_arrivals.Recent(new("default", "opt")));
+    }
+
     [Fact]
     public void Recent_SeenTwice_IsNoMore()
     {
