@@ -33,8 +33,7 @@ internal static class LinePlanner
 
         for (var step = 1; step < MaxSteps; step++)
         {
-            var model = observed.Model;
-            var next = Plan(observed with { Model = new() { ApiVersion = model.ApiVersion, Kind = model.Kind, Metadata = model.Metadata, Spec = model.Spec, Status = plan.Status } }, faults, now);
+            var next = Plan(observed.WithStatus(plan.Status), faults, now);
             if (Same(next.Status, plan.Status))
             {
                 return next;

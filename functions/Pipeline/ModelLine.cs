@@ -208,12 +208,7 @@ internal sealed class ModelLine : IModelLine
         if (again && plan.Actions.All(a => a is LineAction.ApplyDataset or LineAction.ApplyRuntime or LineAction.ApplyLoad))
         {
             // The answers show what another look would: where that finds nothing more to do, it need not be taken, nor the status written twice.
-            var model = observed.Model;
-            var next = LinePlanner.Settle(after with
-            {
-                Model = new() { ApiVersion = model.ApiVersion, Kind = model.Kind, Metadata = model.Metadata, Spec = model.Spec, Status = plan.Status },
-                Read = plan.Status,
-            }, _time.GetUtcNow());
+            var next = LinePlanner.Settle(after.WithStatus(plan.Status) with { Read = plan.Status }, _time.GetUtcNow());
             (plan, again) = next.Actions.Count == 0 ? (next, false) : (plan, true);
         }
 

@@ -54,6 +54,10 @@ internal sealed record Observed(CachedModel Model)
         _ => throw new InvalidOperationException($"{written.GetType().Name} is not among what is observed"),
     };
 
+    /// <summary>The same with what a plan makes of the status.</summary>
+    public Observed WithStatus(CachedModelStatus status) =>
+        this with { Model = new() { ApiVersion = Model.ApiVersion, Kind = Model.Kind, Metadata = Model.Metadata, Spec = Model.Spec, Status = status } };
+
     private static IReadOnlyList<T> Put<T>(IReadOnlyList<T> before, T written)
         where T : IKubeObject => [.. before.Where(b => b.Metadata.Name != written.Metadata.Name), written];
 }

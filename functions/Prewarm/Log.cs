@@ -33,7 +33,7 @@ internal static partial class Log
     [LoggerMessage(909, LogLevel.Information, "Prewarm:History: there is no {Path}: what is forecast begins with made-up services")]
     public static partial void HistoryAbsent(ILogger logger, string path);
 
-    [LoggerMessage(910, LogLevel.Warning, "the turn to act is lost to {Holder}: more than one prewarmer runs")]
+    [LoggerMessage(914, LogLevel.Warning, "the turn to act is lost to {Holder}: more than one prewarmer runs")]
     public static partial void TurnLost(ILogger logger, string holder);
 
     [LoggerMessage(906, LogLevel.Information, "{Model}: woken through the gateway: {Answer}")]

@@ -98,7 +98,7 @@ internal sealed class CacheChoice(FleetForecast forecast, PrewarmOptions options
     private CacheClaim Claim(ModelLook look, DateTimeOffset now)
     {
         var here = !look.Mark.Gone(now);
-        var last = look.Recent.Count > 0 ? look.Recent[^1].LastAt : look.Memory?.Last ?? double.NaN;
+        var last = look.Last;
         var certain = look.Plan.Pods > 0;
         var (chance, rate) = (0.0, 0.0);
         if (!double.IsNaN(last) && (Bound(look.Key.Namespace) || look.CachePrice > 1))

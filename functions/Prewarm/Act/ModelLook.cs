@@ -27,11 +27,17 @@ internal sealed record ModelLook(CachedModel Model, VersionStatus Serving, strin
 
     public CacheMark Mark { get; } = CacheMark.Of(Model);
 
+    /// <summary>Unix seconds of the last call; NaN: none is known.</summary>
+    public double Last => LastOf(Recent, Memory);
+
     /// <summary>GB (10^9 bytes) of all copies of the version that serves.</summary>
     public double Gigabytes { get; } = Size(Model, Serving);
 
     /// <summary>GB of its other versions that have a cache of their own.</summary>
     public double Beside => Model.Status!.Versions!.Where(v => v != Serving && v.Dataset is not null && !VersionWarmth.Adopted(Model, v)).Sum(v => Size(Model, v));
+
+    /// <inheritdoc cref="Last"/>
+    public static double LastOf(IReadOnlyList<ArrivalMinute> recent, ServiceMemory? memory) => recent.Count > 0 ? recent[^1].LastAt : memory?.Last ?? double.NaN;
 
     private static double Size(CachedModel model, VersionStatus version) => (version.Bytes ?? 0) * (double)WarmObjects.Copies(model) / 1e9;
 }

@@ -46,8 +46,7 @@ internal sealed class ModelLooks(IArrivals arrivals, MemoryStore memories, Fleet
         var spec = model.Spec!.Prewarm;
         Span<ReadyWindow> windows = stackalloc ReadyWindow[GapPolicy.MostWindows];
         var (count, policy) = spec.Patience > 0 && memory is { Seen: > 0 } ? forecast.Plan(MemoryStore.Key(model.Key()), memory, spec.Patience, price, windows) : (0, null);
-        var last = recent.Count > 0 ? recent[^1].LastAt : memory?.Last ?? double.NaN;
-        return (PrewarmPlanner.Plan(spec, windows[..count], last, Pods(model, recent), now, memory?.Lead(pod: false) ?? 0, memory?.Lead(pod: true) ?? 0), policy);
+        return (PrewarmPlanner.Plan(spec, windows[..count], ModelLook.LastOf(recent, memory), Pods(model, recent), now, memory?.Lead(pod: false) ?? 0, memory?.Lead(pod: true) ?? 0), policy);
     }
 
     /// <summary>Little's law over the busiest of the last minutes with calls.</summary>
