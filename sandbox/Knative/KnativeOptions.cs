@@ -27,8 +27,10 @@ internal sealed record KnativeOptions
     /// <summary>First pause of a crash loop; it doubles up to 5 min. A kubelet begins with 10 s.</summary>
     public TimeSpan CrashBackoff { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>So many pods first, for which other nodes score higher than those that their affinity prefers.</summary>
+    /// <summary>So many pods, for which other nodes score higher than those that their affinity prefers: the first that are placed while <see cref="StrayFile"/> is there.</summary>
     public int StrayPods { get; init; }
+
+    public string? StrayFile { get; init; }
 
     /// <summary>Runs the containers that are no predictors; without it there are none.</summary>
     public IContainerRuntime? Containers { get; init; }

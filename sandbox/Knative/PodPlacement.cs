@@ -35,7 +35,7 @@ internal sealed class PodPlacement(IKubeApi api, KnativeOptions options, TimePro
                     return (null, Words(all.Count, all.Count - nodes.Count, nodes.Count));
                 }
             }
-            else if (_stray > 0 && candidates.FindIndex(n => !Near(n)) is >= 0 and var far)
+            else if (_stray > 0 && File.Exists(options.StrayFile) && candidates.FindIndex(n => !Near(n)) is >= 0 and var far)
             {
                 // A preference is one score among others: on a full cluster another may win.
                 _stray--;

@@ -8,7 +8,7 @@ namespace Prewarm.Sandbox.Running;
 /// <summary>What goes wrong on purpose: <c>--fault NAME=VALUE</c>.</summary>
 internal sealed class SandboxFaults
 {
-    public const string Known = "pod-503=SHARE, gateway-504=SHARE, gateway-reset=SHARE, queue-full=SHARE, not-ready=SHARE, retries=N, stray-pods=N, event-drop=SHARE, event-duplicates=N, event-shuffle=N, sweep-seconds=SECONDS (1 to 59), api-errors=SHARE, api-hang-seconds=SECONDS, api-watch-seconds=SECONDS, api-away=1 (while the file api-away is beside the kubeconfig), functions-kill=SECONDS, functions-kill-after-write=N (a SHARE is 0 to 1)";
+    public const string Known = "pod-503=SHARE, gateway-504=SHARE, gateway-reset=SHARE, queue-full=SHARE, not-ready=SHARE, retries=N, stray-pods=N (of those that are placed while the file stray-pods is beside the kubeconfig), event-drop=SHARE, event-duplicates=N, event-shuffle=N, sweep-seconds=SECONDS (1 to 59), api-errors=SHARE, api-hang-seconds=SECONDS, api-watch-seconds=SECONDS, api-away=1 (while the file api-away is beside the kubeconfig), functions-kill=SECONDS, functions-kill-after-write=N (a SHARE is 0 to 1)";
 
     public MeshFaults Mesh { get; } = new();
 
@@ -17,7 +17,7 @@ internal sealed class SandboxFaults
     /// <summary>The API server is away for the functions while a file says so.</summary>
     public bool ApiGoesAway { get; private set; }
 
-    /// <summary>So many pods first land on other nodes than their affinity prefers.</summary>
+    /// <summary>So many pods land on other nodes than their affinity prefers, from when a file says so.</summary>
     public int StrayPods { get; private set; }
 
     /// <summary>The sweep's period in seconds; null = every minute. No fault: where all events are lost, it is what everything waits for.</summary>

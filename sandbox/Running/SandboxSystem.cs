@@ -116,7 +116,8 @@ internal sealed class SandboxSystem : IAsyncDisposable
             Kubeconfig = server.WriteKubeconfig(Path.Combine(Root, "kubeconfig"));
         }
 
-        var awayFile = faults.ApiGoesAway ? Path.Combine(Path.GetDirectoryName(Kubeconfig)!, "api-away") : null;
+        string Beside(string name) => Path.Combine(Path.GetDirectoryName(Kubeconfig)!, name);
+        var awayFile = faults.ApiGoesAway ? Beside("api-away") : null;
         faults.Api.AwayFile = awayFile;
 
         var http = KubeApiFactory.CreateHttpClient(Kubeconfig);
@@ -150,7 +151,7 @@ internal sealed class SandboxSystem : IAsyncDisposable
             BareApiServer = options.Kubeconfig is not null,
             Faults = faults.Mesh,
             Log = log.Write,
-            Knative = new() { ScaleToZero = TimeSpan.FromSeconds(options.ScaleToZero), PodStart = TimeSpan.FromSeconds(options.PodStart), CrashBackoff = TimeSpan.FromSeconds(2), Containers = _containers, StrayPods = faults.StrayPods },
+            Knative = new() { ScaleToZero = TimeSpan.FromSeconds(options.ScaleToZero), PodStart = TimeSpan.FromSeconds(options.PodStart), CrashBackoff = TimeSpan.FromSeconds(2), Containers = _containers, StrayPods = faults.StrayPods, StrayFile = Beside("stray-pods") },
         }, cancellationToken));
 
         say("eventing: broker, triggers, sources");
