@@ -1,4 +1,5 @@
 using System.Globalization;
+using Prewarm.Tests.Benchmarks.Running;
 
 namespace Prewarm.Tests.Benchmarks.Relay;
 
@@ -12,32 +13,32 @@ internal static class RelayBenchmark
 {
     private sealed record Sample(double CpuPerRequest, double? AllocatedPerRequest, double PerSecond, double P50, double P99);
 
-    public static async Task RunAsync(string[] args)
+    public static async Task<int> RunAsync(Arguments arguments)
     {
-        var rounds = int.Parse(Option(args, "--rounds") ?? "10", CultureInfo.InvariantCulture);
-        var time = TimeSpan.FromSeconds(double.Parse(Option(args, "--seconds") ?? "1.5", CultureInfo.InvariantCulture));
-        var connections = int.Parse(Option(args, "--connections") ?? "16", CultureInfo.InvariantCulture);
-        var warmUp = TimeSpan.FromSeconds(double.Parse(Option(args, "--warmup") ?? "5", CultureInfo.InvariantCulture));
+        var rounds = arguments.Number("rounds", 10);
+        var time = TimeSpan.FromSeconds(arguments.Real("seconds", 1.5));
+        var connections = arguments.Number("connections", 16);
+        var warmUp = TimeSpan.FromSeconds(arguments.Real("warmup", 5));
         var folder = Directory.CreateTempSubdirectory("relay-bench").FullName;
         await using var upstream = await Upstream.StartAsync();
-        var (relay, api) = await WarmRelay.StartAsync(upstream.Address, folder, Option(args, "--functions"));
+        var (relay, api) = await WarmRelay.StartAsync(upstream.Address, folder, arguments.Text("functions"));
         await using var server = api;
         var self = Environment.ProcessPath!;
         var dotnet = Path.GetFileNameWithoutExtension(self) == "dotnet";
-        var only = Option(args, "--only");
-        var wanted = Option(args, "--proxies")?.Split(',');
+        var only = arguments.Text("only");
+        var wanted = arguments.Text("proxies")?.Split(',');
         List<Proxy> proxies =
         [
             new("direct", upstream.Address, null, false, null),
             await Proxy.StartAsync("YARP", true, null, self, dotnet ? [typeof(RelayBenchmark).Assembly.Location, "bare-yarp", upstream.Address.ToString()] : ["bare-yarp", upstream.Address.ToString()]),
             relay,
         ];
-        if ((Option(args, "--nginx") ?? "/usr/sbin/nginx") is var nginx && File.Exists(nginx))
+        if ((arguments.Text("nginx") ?? "/usr/sbin/nginx") is var nginx && File.Exists(nginx))
         {
             proxies.Add(await Nginx.StartAsync(upstream.Address, folder, nginx));
         }
 
-        var (beside, besideApi) = Option(args, "--beside") is { } other ? await WarmRelay.StartAsync(upstream.Address, Directory.CreateDirectory(Path.Combine(folder, "beside")).FullName, other, "beside") : (null, null);
+        var (beside, besideApi) = arguments.Text("beside") is { } other ? await WarmRelay.StartAsync(upstream.Address, Directory.CreateDirectory(Path.Combine(folder, "beside")).FullName, other, "beside") : (null, null);
         await using var second = besideApi;
         if (beside is not null)
         {
@@ -90,6 +91,7 @@ internal static class RelayBenchmark
             }
 
             await Console.Out.WriteLineAsync(Table(samples, proxies));
+            return 0;
         }
         finally
         {
@@ -137,6 +139,4 @@ internal static class RelayBenchmark
         var low = (int)at;
         return sorted[low] + ((at - low) * (sorted[Math.Min(low + 1, sorted.Length - 1)] - sorted[low]));
     }
-
-    private static string? Option(string[] args, string name) => Array.IndexOf(args, name) is >= 0 and var at && at + 1 < args.Length ? args[at + 1] : null;
 }

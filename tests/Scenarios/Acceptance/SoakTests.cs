@@ -15,6 +15,13 @@ namespace Prewarm.Tests.Scenarios.Acceptance;
 public sealed class SoakTests
 {
     private static readonly (string Text, string Name)[] s_models = [("orchard", "soak-orchard"), ("archive", "soak-archive"), ("harbour", "soak-harbour")];
+
+    /// <summary>In the long one so many that the relay's garbage has been collected often, in every generation, when its memory is compared.</summary>
+    private const int Clients = 6, ManyClients = 24;
+
+    /// <summary>Seconds from one silence to the next, and of a silence.</summary>
+    private const double Turn = 12, Silence = 4.5;
+
     private static readonly TimeSpan s_warm = TimeSpan.FromMinutes(5);
     private readonly ConcurrentDictionary<string, int> _outcomes = new(StringComparer.Ordinal);
     private readonly ConcurrentQueue<string> _wrong = new();
@@ -41,7 +48,7 @@ public sealed class SoakTests
         using var end = new CancellationTokenSource(length, TimeProvider.System);
         var memory = new List<(double At, double Megabytes)>();
         var began = TimeProvider.System.GetTimestamp();
-        var clients = Enumerable.Range(0, 6).Select(i => ClientAsync(sandbox, i, end.Token)).ToList();
+        var clients = Enumerable.Range(0, length < s_warm ? Clients : ManyClients).Select(i => ClientAsync(sandbox, i, began, end.Token)).ToList();
         while (!end.IsCancellationRequested)
         {
             memory.Add((TimeProvider.System.GetElapsedTime(began) / length, Resident(sandbox.RelayId)));
@@ -68,16 +75,21 @@ public sealed class SoakTests
         Assert.True(late <= early * (length < s_warm ? 1.15 : 1.05), told);
     }
 
-    private async Task ClientAsync(SandboxUp sandbox, int number, CancellationToken end)
+    private async Task ClientAsync(SandboxUp sandbox, int number, long began, CancellationToken end)
     {
         var random = new Random(number);
         using var http = new HttpClient { BaseAddress = sandbox.Relay.BaseAddress, Timeout = TimeSpan.FromSeconds(60) };
         while (!end.IsCancellationRequested)
         {
-            // Bursts with pauses in which a model falls asleep.
+            // Bursts, and a silence of all in which the models fall asleep.
+            var silence = TimeProvider.System.GetElapsedTime(began).TotalSeconds % Turn - (Turn - Silence);
             var (text, name) = s_models[random.Next(s_models.Length)];
-            await Task.WhenAll(Enumerable.Range(0, random.Next(1, 12)).Select(_ => OneAsync(http, text, name, random.Next(100), random.Next(5, 60))));
-            await Task.Delay(TimeSpan.FromSeconds(random.NextDouble() < 0.15 ? 4 : random.NextDouble() * 0.2), TimeProvider.System, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+            if (silence < 0)
+            {
+                await Task.WhenAll(Enumerable.Range(0, random.Next(1, 12)).Select(_ => OneAsync(http, text, name, random.Next(100), random.Next(5, 60))));
+            }
+
+            await Task.Delay(TimeSpan.FromSeconds(silence < 0 ? random.NextDouble() * 0.2 : Silence - silence), TimeProvider.System, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         }
     }
 
