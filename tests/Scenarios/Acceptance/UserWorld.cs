@@ -119,17 +119,13 @@ internal sealed class UserWorld(SandboxUp sandbox, string ns, string bucket)
     public async Task<JsonObject> ServesAsync(string name, string version)
     {
         var model = await UntilAsync(name, m => m.Text("status", "version") == version && m.Condition("Ready", "status") == "True", $"{version} of {name} does not serve");
-        if (sandbox.Deployed)
+        // Whoever is told by the API server may be quicker than the relay, which is told by a watch of its own.
+        var path = new Uri($"/models/{ns}/{name}/v1/models/{model.Text("spec", "serving", "modelName") ?? name}", UriKind.Relative);
+        await UntilAsync(async () =>
         {
-            // Whoever is told by the API server may be quicker than the relay, which is told by a watch of its own.
-            var path = new Uri($"/models/{ns}/{name}/v1/models/{model.Text("spec", "serving", "modelName") ?? name}", UriKind.Relative);
-            await UntilAsync(async () =>
-            {
-                using var answer = await sandbox.Relay.GetAsync(path);
-                return answer.StatusCode != HttpStatusCode.ServiceUnavailable;
-            }, () => $"the relay does not see that {name} serves", TimeSpan.FromSeconds(5));
-        }
-
+            using var answer = await sandbox.Relay.GetAsync(path);
+            return answer.StatusCode != HttpStatusCode.ServiceUnavailable;
+        }, () => $"the relay does not see that {name} serves", TimeSpan.FromSeconds(5));
         return model;
     }
 
