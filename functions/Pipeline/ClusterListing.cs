@@ -27,26 +27,22 @@ internal sealed class ClusterListing(IKubeReader api) : IKubeReader
         }
 
         // A service that is not ours is not in the list, and matters all the same.
-        return typeof(T) == typeof(InferenceService) && await AllAsync(type, ns, Ours, cancellationToken) is { } ours && ours.FirstOrDefault(o => Meta(o).Name == name) is { } found
+        return typeof(T) == typeof(InferenceService) && (await AllAsync(type, ns, cancellationToken))?.Named(name) is { } found
             ? found
             : await api.GetAsync(type, ns, name, cancellationToken);
     }
 
-    public async Task<KubeList<T>> ListAsync<T>(ResourceType<T> type, string? ns, string? labelSelector, CancellationToken cancellationToken) where T : class
-    {
-        var common = typeof(T) == typeof(Node) ? null : typeof(T) == typeof(Pod) ? Predictors : Ours;
-        return await AllAsync(type, ns, common, cancellationToken) is { } all
-            ? new([.. all.Where(o => Matches(Meta(o).Labels, labelSelector))], "")
-            : await api.ListAsync(type, ns, labelSelector, cancellationToken);
-    }
+    public async Task<KubeList<T>> ListAsync<T>(ResourceType<T> type, string? ns, string? labelSelector, CancellationToken cancellationToken) where T : class =>
+        await AllAsync(type, ns, cancellationToken) is { } all ? new(all.Matching(labelSelector), "") : await api.ListAsync(type, ns, labelSelector, cancellationToken);
 
     /// <summary>Null: it may not be listed.</summary>
-    private async Task<IReadOnlyList<T>?> AllAsync<T>(ResourceType<T> type, string? ns, string? selector, CancellationToken cancellationToken) where T : class =>
-        (IReadOnlyList<T>?)await OnceAsync((type.Plural, ns, null), async () =>
+    private async Task<Listed<T>?> AllAsync<T>(ResourceType<T> type, string? ns, CancellationToken cancellationToken) where T : class =>
+        (Listed<T>?)await OnceAsync((type.Plural, ns, null), async () =>
         {
+            var (selector, label) = typeof(T) == typeof(Node) ? (null, null) : typeof(T) == typeof(Pod) ? (Predictors, Predictors) : (Ours, Ownership.ModelLabel);
             try
             {
-                return (await api.ListAsync(type, ns, selector, cancellationToken)).Items;
+                return new Listed<T>((await api.ListAsync(type, ns, selector, cancellationToken)).Items, label);
             }
             catch (KubeApiException e) when (e.StatusCode == HttpStatusCode.Forbidden)
             {
@@ -55,21 +51,6 @@ internal sealed class ClusterListing(IKubeReader api) : IKubeReader
         });
 
     private Task<object?> OnceAsync((string, string?, string?) key, Func<Task<object?>> read) => _read.GetOrAdd(key, _ => new(read)).Value;
-
-    /// <param name="selector">Equalities, as Prewarm asks them: <c>key=value,key=value</c>.</param>
-    private static bool Matches(Dictionary<string, string>? labels, string? selector)
-    {
-        foreach (var part in (selector ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries))
-        {
-            var (key, value) = part.Split('=', 2) is [var k, var v] ? (k, v) : (part, null);
-            if (labels?.TryGetValue(key, out var label) != true || (value is not null && label != value))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
 
     private static ObjectMeta Meta(object obj) => obj switch
     {
@@ -81,4 +62,23 @@ internal sealed class ClusterListing(IKubeReader api) : IKubeReader
         Pod o => o.Metadata,
         _ => throw new InvalidOperationException($"{obj.GetType().Name} is not listed for a sweep"),
     };
+
+    /// <summary>One list, found in by name and by the label that every model asks it by: to look through all of it for each would cost the square of the models.</summary>
+    /// <param name="label">Null: each asks by another.</param>
+    private sealed class Listed<T>(IReadOnlyList<T> all, string? label)
+        where T : class
+    {
+        private readonly Dictionary<string, T> _named = all.ToDictionary(o => Meta(o).Name!, StringComparer.Ordinal);
+        private readonly ILookup<string, T>? _labelled = label is { } by ? all.ToLookup(o => Meta(o).Labels?.GetValueOrDefault(by) ?? "", StringComparer.Ordinal) : null;
+
+        public T? Named(string name) => _named.GetValueOrDefault(name);
+
+        /// <param name="selector">Equalities, as Prewarm asks them: <c>key=value,key=value</c>.</param>
+        public IReadOnlyList<T> Matching(string? selector)
+        {
+            var wanted = (selector ?? "").Split(',', StringSplitOptions.RemoveEmptyEntries).Select(part => part.Split('=', 2)).ToDictionary(pair => pair[0], pair => pair.Length == 2 ? pair[1] : null, StringComparer.Ordinal);
+            var some = label is not null && wanted.GetValueOrDefault(label) is { } value ? _labelled![value] : all;
+            return [.. some.Where(o => wanted.All(w => Meta(o).Labels is { } labels && labels.TryGetValue(w.Key, out var has) && (w.Value is null || has == w.Value)))];
+        }
+    }
 }

@@ -41,7 +41,8 @@ public sealed partial class ColdStartTests
                         return tries;
                     }
 
-                    Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.Status);
+                    // Where the relay is deployed, 502 is the word of its queue-proxy that it is gone.
+                    Assert.True(answer.Status is HttpStatusCode.ServiceUnavailable or HttpStatusCode.BadGateway, $"the answer is {answer.Status}");
                 }
                 catch (HttpRequestException)
                 {
