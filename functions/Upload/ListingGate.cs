@@ -57,15 +57,27 @@ internal sealed class ListingGate(ListingPace pace, PrefixLister lister, ObjectS
         }
 
         TimeSpan stale;
+        Task own;
         lock (_lock)
         {
-            _running = _pending!;
+            _running = own = _pending!;
             _pending = null;
             (stale, _stale) = (_stale!.Value, null);
         }
 
-        // Shared by several callers: no caller's token but this limit ends it.
-        using var limit = new CancellationTokenSource(options.ListingLimit, time);
-        return await lister.ListAsync(stale, time.GetUtcNow(), limit.Token);
+        try
+        {
+            // Shared by several callers: no caller's token but this limit ends it.
+            using var limit = new CancellationTokenSource(options.ListingLimit, time);
+            return await lister.ListAsync(stale, time.GetUtcNow(), limit.Token);
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                // A task that is over would keep its listing, ten thousand objects perhaps, until the next one.
+                _running = _running == own ? Task.CompletedTask : _running;
+            }
+        }
     }
 }

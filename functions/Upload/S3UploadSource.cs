@@ -45,8 +45,8 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         var fingerprint = listing.Fingerprint();
         if (last is not null && last.Of(model) && last.Fingerprint == fingerprint && last.Observation.Versions.All(v => v.NextLook is null))
         {
-            // Nothing has changed and time changes nothing: the small files need not be read, or even kept.
-            _judged[model.Key()] = last with { At = listing.At, Documents = [] };
+            // Nothing has changed and time changes nothing: the small files need not be read.
+            _judged[model.Key()] = last with { At = listing.At };
             return last.Observation;
         }
 
@@ -112,7 +112,9 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         }
 
         var versions = UploadPlanner.Plan(source, location.Prefix, listing.Objects, listing.Open, k => content.GetValueOrDefault(k), listing.At);
-        return (new(model.Metadata.Generation, location, listing.At, new(versions, null) { Marks = listing.Marks() }, "", documents), null);
+        // Where time changes nothing more, the small files are not needed again.
+        var kept = versions.All(v => v.NextLook is null) ? [] : documents;
+        return (new(model.Metadata.Generation, location, listing.At, new(versions, null) { Marks = listing.Marks() }, "", kept), null);
     }
 
     /// <param name="listed">The object must still be this one; null: any.</param>

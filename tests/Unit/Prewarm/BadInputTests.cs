@@ -127,19 +127,22 @@ public sealed class BadInputTests : IAsyncDisposable
     }
 
     [Theory]
-    [InlineData(false, 1, 0)]
-    [InlineData(true, 0, 1)]
-    public async Task LoadThatFails_SessionCountsAsLate(bool fails, long hits, long late)
+    [InlineData(false, 0, 1, 0)]
+    [InlineData(true, 0, 0, 1)]
+    [InlineData(false, 15, 0, 1)]
+    public async Task LoadThatFailsOrIsLate_SessionCountsAsLate(bool fails, int minutes, long hits, long late)
     {
         await _world.StartAsync();
         await _world.ServeAsync("a", """{"windows":[{"cron":"20 0 * * *","minutes":20}],"cache":"Release","cacheIdleMinutes":0}""");
-        _world["a"].LoadsFail = fails;
+        (_world["a"].LoadsFail, _world["a"].LoadTakes) = (fails, TimeSpan.FromMinutes(minutes));
         var prewarmer = _world.Start();
         await _world.StepAsync(s_step, 50, prewarmer);
         // 00:25: its pod is up.
-        Assert.Equal((1, !fails), (_world["a"].Pods, _world["a"].Loaded));
+        Assert.Equal((1, late == 0), (_world["a"].Pods, _world["a"].Loaded));
         prewarmer.Call("a", _world.Now);
         await _world.StepAsync(s_step, 50, prewarmer);
+        // One that was only late has ended, once.
+        Assert.True(fails || _world["a"].Loads == 1, $"{_world["a"].Loads} loads");
         var status = await _world.StatusAsync("a");
         Assert.Equal((hits, late, 0L, 0), (status.Hits, status.Late, status.Wasted, status.Pods));
     }

@@ -108,6 +108,37 @@ public sealed class MemoryStoreTests : IAsyncDisposable
         Assert.Equal(1200, store.Of(key)!.Gap, 1f);
     }
 
+    [Fact]
+    public async Task Keep_ModelThatIsGone_RememberedForAWhile_ThenForgottenAlsoInWhatWasSaved()
+    {
+        await _world.StartAsync();
+        var (store, bloom, other) = (New(), new ModelKey("team", "bloom"), new ModelKey("team", "other"));
+        Fold(store, bloom, [Minute(0), Minute(20)], s_now);
+        Fold(store, other, [Minute(0), Minute(20)], s_now);
+        await store.SaveAsync(now: true, _world.Deadline);
+
+        // Made anew before the time is over: what was learned goes on, and the time begins anew.
+        store.Keep(Set(other), [], s_now);
+        store.Keep(Set(other), [], s_now + MemoryStore.Remembered - TimeSpan.FromSeconds(1));
+        store.Keep(Set(bloom, other), [], s_now + MemoryStore.Remembered);
+        store.Keep(Set(other), [], s_now + MemoryStore.Remembered + TimeSpan.FromSeconds(1));
+        Assert.Equal(2, store.Of(bloom)!.Seen);
+
+        // What is in namespaces that are not ours is not ours to forget.
+        store.Keep(Set(other), ["else"], s_now + (3 * MemoryStore.Remembered));
+        Assert.Equal(2, store.Of(bloom)!.Seen);
+
+        store.Keep(Set(other), [], s_now + (3 * MemoryStore.Remembered));
+        Assert.Null(store.Of(bloom));
+        await store.SaveAsync(now: true, _world.Deadline);
+        var next = New();
+        await next.LoadAsync(_world.Deadline);
+        Assert.Null(next.Of(bloom));
+        Assert.Equal(2, next.Of(other)!.Seen);
+
+        static HashSet<ModelKey> Set(params ModelKey[] models) => [.. models];
+    }
+
     private static void Fold(MemoryStore store, ModelKey model, IReadOnlyList<ArrivalMinute> minutes, DateTimeOffset settled)
     {
         foreach (var at in store.New(model, minutes, settled))

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using Prewarm.Functions.Catalog;
@@ -143,6 +144,11 @@ internal sealed class PrewarmWorld(PrewarmOptions? options = null) : IAsyncDispo
             var mine = loads.Where(l => l.Text("metadata", "labels", Ownership.ModelLabel) == model.Name && l.Text("status", "phase") is not ("Complete" or "Failed")).ToList();
             foreach (var load in mine)
             {
+                if (Now - DateTimeOffset.Parse(load.Text("metadata", "creationTimestamp")!, CultureInfo.InvariantCulture) < model.LoadTakes)
+                {
+                    continue;
+                }
+
                 var result = model.LoadsFail ? "Failed" : "Complete";
                 model.Loads++;
                 model.Loaded |= !gone && !model.LoadsFail;

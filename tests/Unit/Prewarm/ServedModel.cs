@@ -12,6 +12,9 @@ internal sealed class ServedModel(string name, double gigabytes)
 
     public bool LoadsFail { get; set; }
 
+    /// <summary>From a DataLoad's creation to its end; shorter than a step: at the next one.</summary>
+    public TimeSpan LoadTakes { get; set; }
+
     public int Pods { get; set; }
 
     public bool Workers { get; set; }
