@@ -36,10 +36,10 @@ internal static class CommandLine
     {
         switch (args)
         {
-            case ["--help" or "-h" or "help", ..]:
+            case ["--help" or "-h" or "help", ..] or ["functions-json" or "doctor", "--help" or "-h"]:
                 output.Write(Usage);
                 return 0;
-            case ["functions-json", var directory]:
+            case ["functions-json", var directory] when !directory.StartsWith('-'):
                 services.WriteFunctionJson(directory);
                 return 0;
             case ["doctor", ..]:

@@ -64,10 +64,14 @@ public sealed class FunctionTableTests : IDisposable
     [Theory]
     [InlineData("--help", 0, "functions-json DIR")]
     [InlineData("functions-json", 2, "takes one directory")]
+    [InlineData("functions-json --help", 0, "functions-json DIR")]
+    [InlineData("functions-json --json", 2, "takes one directory")]
+    [InlineData("doctor --help", 0, "functions doctor [--json]")]
+    [InlineData("doctor --yaml", 2, "takes --json and nothing else")]
     [InlineData("warm", 2, "unknown command: warm")]
-    public async Task Command_AnythingElse_SaysHow(string argument, int expected, string said)
+    public async Task Command_AnythingElse_SaysHow(string arguments, int expected, string said)
     {
-        var (code, output, errors) = await RunAsync(argument);
+        var (code, output, errors) = await RunAsync(arguments.Split(' '));
         Assert.Equal(expected, code);
         Assert.Contains(said, expected == 0 ? output : errors, StringComparison.Ordinal);
     }
