@@ -47,8 +47,8 @@ internal static class ClosedServices
         Logger<PrewarmTurn>(services);
         Logger<PrometheusSource>(services);
         Logger<ReadLoop>(services);
-        Logger<RelaySender>(services);
         Logger<ScaleWatch>(services);
+        Logger<SendFailure>(services);
         Logger<TrafficReporter>(services);
         Logger<UnobservedExceptions>(services);
         Logger<WakeLoads>(services);

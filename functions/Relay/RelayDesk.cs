@@ -36,7 +36,7 @@ internal static class RelayDesk
         }
         catch (BadHttpRequestException e)
         {
-            await RelayAnswers.RefuseAsync(context, e.StatusCode, "", "bad_body", RelaySender.BadBody(e));
+            await RelayAnswers.RefuseAsync(context, e.StatusCode, "", "bad_body", SendFailure.BadBody(e));
             return null;
         }
 

@@ -30,6 +30,7 @@ internal static class RelayServices
         services.AddSingleton<BearerCheck>();
         services.AddSingleton<CallerLimits>();
         services.AddSingleton<RelayGuard>();
+        services.AddSingleton<SendFailure>();
         services.AddSingleton<RelaySender>();
         services.AddSingleton<TrafficBook>();
         services.AddSingleton<RelayForwarder>();

@@ -1,7 +1,6 @@
 using System.Net;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
-using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Prewarm.Functions.Catalog;
 using Yarp.ReverseProxy.Forwarder;
@@ -13,7 +12,7 @@ namespace Prewarm.Functions.Relay;
 /// 1. it waits at the hold if the model sleeps; 2. it is sent once; 3. it is sent again only if nothing of it can have reached the model, its body is still there, and its time is not over;
 /// 4. whatever else comes of it is the answer.
 /// </summary>
-internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gateway, RelayGuard guard, ModelHolds holds, IOptions<RelayOptions> options, TimeProvider time, ILogger<RelaySender> logger)
+internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gateway, RelayGuard guard, ModelHolds holds, SendFailure failure, IOptions<RelayOptions> options, TimeProvider time)
 {
     /// <summary>How long a gateway that takes no connection is tried.</summary>
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(3);
@@ -66,12 +65,12 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
                     || (refusal == Refusal.NotConnected && unconnected >= ConnectPatience) || call.Left <= TimeSpan.Zero || !call.Ready())
                 {
                     // 4
-                    await (call.Withheld && !call.Context.RequestAborted.IsCancellationRequested ? ExpiredAsync(call) : ConcludeAsync(call, error, exception, answerBy));
+                    await (call.Withheld && !call.Context.RequestAborted.IsCancellationRequested ? SendFailure.ExpiredAsync(call) : failure.ConcludeAsync(call, error, exception, answerBy));
                     return Results.Empty;
                 }
 
                 // 3
-                Reset(call.Context);
+                SendFailure.Reset(call.Context);
                 RelayMetrics.Resent(refusal);
                 if (refusal != Refusal.NotConnected)
                 {
@@ -166,7 +165,7 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
         catch (TimeoutException)
         {
             call.Waited = before + (call.Elapsed - began);
-            await ExpiredAsync(call);
+            await SendFailure.ExpiredAsync(call);
             return false;
         }
         catch (OperationCanceledException) when (context.RequestAborted.IsCancellationRequested)
@@ -199,65 +198,8 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
             return true;
         }
 
-        await ExpiredAsync(call);
+        await SendFailure.ExpiredAsync(call);
         return false;
-    }
-
-    private static Task ExpiredAsync(RelayCall call)
-    {
-        Reset(call.Context);
-        call.Mark(call.Context.Response.Headers);
-        return RelayAnswers.RefuseAsync(call.Context, StatusCodes.Status503ServiceUnavailable, call.Hold.Key.ToString(), "expired",
-            new("the model did not start by this request's deadline") { Cause = FormattableString.Invariant($"it was held for {call.Waited.TotalSeconds:0.0} s") }, call.Hold.RetryAfter());
-    }
-
-    private async Task ConcludeAsync(RelayCall call, ForwarderError error, Exception? exception, CancellationToken answerBy)
-    {
-        var (context, key) = (call.Context, call.Hold.Key);
-        if (error == ForwarderError.None)
-        {
-            call.Hold.Forwarded.Inc();
-            return;
-        }
-
-        if (context.RequestAborted.IsCancellationRequested)
-        {
-            RelayMetrics.Count(key.ToString(), "caller_gone");
-            return;
-        }
-
-        if (Unreadable(exception) is { StatusCode: not StatusCodes.Status413PayloadTooLarge } unreadable && !context.Response.HasStarted)
-        {
-            // Broken chunks, a body that came too slowly: the caller's doing, not the gateway's.
-            Reset(context);
-            await RelayAnswers.RefuseAsync(context, unreadable.StatusCode, key.ToString(), "bad_body", BadBody(unreadable));
-            return;
-        }
-
-        if (Unreadable(exception) is not null)
-        {
-            await RelayAnswers.RefuseAsync(context, StatusCodes.Status413PayloadTooLarge, key.ToString(), "too_large", RelayGuard.TooLarge(options.Value));
-            return;
-        }
-
-        var expired = answerBy.IsCancellationRequested;
-        var timedOut = expired || error is ForwarderError.RequestTimedOut;
-        var cause = expired ? $"the request's own deadline of {call.Deadline.Answer!.Value.TotalSeconds} s is over"
-            : timedOut ? $"no byte from the gateway for {options.Value.ActivityTimeout.TotalSeconds} s"
-            : exception?.GetBaseException().Message ?? error.ToString();
-        Log.ForwardFailed(logger, key, error.ToString(), cause);
-        if (context.Response.HasStarted)
-        {
-            // The caller has part of an answer: only a broken connection tells it that the rest is missing.
-            RelayMetrics.Count(key.ToString(), "broken");
-            context.Abort();
-            return;
-        }
-
-        Reset(context);
-        call.Mark(context.Response.Headers);
-        await RelayAnswers.RefuseAsync(context, timedOut ? StatusCodes.Status504GatewayTimeout : StatusCodes.Status502BadGateway, key.ToString(), timedOut ? "timed_out" : "failed",
-            new(timedOut ? "the model did not answer in time" : "the gateway could not be asked") { Cause = cause });
     }
 
     private ReplayBody? Body(HttpContext context)
@@ -279,37 +221,6 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
     }
 
     private static long? Length(HttpContext context) => context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true } ? context.Request.ContentLength : 0;
-
-    private static void Reset(HttpContext context)
-    {
-        context.Features.Set<IForwarderErrorFeature>(null);
-        if (Heartbeat.Of(context) is null)
-        {
-            context.Response.Clear();
-        }
-    }
-
-    public static RelayProblem BadBody(BadHttpRequestException exception) => new("the body cannot be read as the request's head describes it") { Cause = exception.Message };
-
-    /// <summary>What the server found wrong with the body; null: it was not that.</summary>
-    private static BadHttpRequestException? Unreadable(Exception? exception)
-    {
-        for (; exception is not null; exception = exception.InnerException)
-        {
-            if (exception is BadHttpRequestException bad)
-            {
-                return bad;
-            }
-
-            // Kestrel's word for a chunk that is longer than any number.
-            if (exception is IOException { InnerException: OverflowException } chunk)
-            {
-                return new(chunk.Message);
-            }
-        }
-
-        return null;
-    }
 
     private sealed class EmptyBody : IHttpRequestBodyDetectionFeature
     {
