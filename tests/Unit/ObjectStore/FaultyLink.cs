@@ -34,9 +34,10 @@ internal sealed class FaultyLink : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        // Stopped after it has ended: one that is about to accept would say that nobody has started it.
         await _stop.CancelAsync();
-        _listener.Stop();
         await _accepting;
+        _listener.Stop();
         _stop.Dispose();
     }
 
