@@ -1,6 +1,7 @@
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Rollout;
+using Prewarm.Functions.Warm;
 
 namespace Prewarm.Functions.Pipeline;
 
@@ -26,7 +27,7 @@ internal static class CleanupStage
         // By name as well: somebody may have edited the annotation.
         var needed = pass.Versions.Where(v => v.Digest is not null && kept.Contains(v.Digest)).SelectMany(v => (string?[])[v.Dataset, v.DataLoad]).OfType<string>().ToHashSet(StringComparer.Ordinal);
         var known = (observed.Read?.Versions ?? []).Where(v => v.Dataset is not null).Select(v => v.Digest).OfType<string>().ToHashSet(StringComparer.Ordinal);
-        pass.Actions.AddRange(observed.Loads.Select(l => l.Metadata).Where(Dead).Select(m => new LineAction.DeleteLoad(m.Name!, m.Uid)));
+        pass.Actions.AddRange(observed.Loads.Where(l => Dead(l.Metadata) || Stranded(l)).Select(l => new LineAction.DeleteLoad(l.Metadata.Name!, l.Metadata.Uid)));
         pass.Actions.AddRange(observed.Datasets.Select(d => d.Metadata).Where(Dead).Select(m => new LineAction.DeleteDataset(m.Name!, m.Uid)));
         pass.Actions.AddRange(observed.Runtimes.Select(r => r.Metadata).Where(Dead).Select(m => new LineAction.DeleteRuntime(m.Name!, m.Uid)));
         foreach (var version in pass.Versions.Where(v => v.Dataset is not null && !kept.Contains(v.Digest!)))
@@ -38,6 +39,12 @@ internal static class CleanupStage
 
         bool Dead(ObjectMeta meta) => Ownership.Owns(pass.Model, meta) && meta.DeletionTimestamp is null && !needed.Contains(meta.Name!)
             && meta.Annotations?.GetValueOrDefault(Ownership.DigestAnnotation) is { } digest && !kept.Contains(digest) && (known.Contains(digest) || Old(meta));
+
+        // Of a version that is only kept: somebody has deleted its Dataset, and old news made the load once more. It would wait for ever.
+        bool Stranded(DataLoad load) => Ownership.Owns(pass.Model, load.Metadata) && load.Metadata.DeletionTimestamp is null
+            && load.Metadata.Annotations?.GetValueOrDefault(Ownership.DigestAnnotation) is { } digest && digest != target?.Digest && digest != pass.Current
+            && !pass.Versions.Exists(v => v.Digest == digest && v.State == VersionState.Serving)
+            && load.Spec?.Dataset?.Name is { } dataset && dataset != observed.Adopted?.Metadata.Name && observed.Datasets.All(d => d.Metadata.Name != dataset) && Old(load.Metadata);
 
         bool Old(ObjectMeta meta)
         {

@@ -68,10 +68,10 @@ internal sealed class ClusterListing(IKubeReader api) : IKubeReader
     private sealed class Listed<T>(IReadOnlyList<T> all, string? label)
         where T : class
     {
-        private readonly Dictionary<string, T> _named = all.ToDictionary(o => Meta(o).Name!, StringComparer.Ordinal);
+        private readonly ILookup<string, T> _named = all.ToLookup(o => Meta(o).Name ?? "", StringComparer.Ordinal);
         private readonly ILookup<string, T>? _labelled = label is { } by ? all.ToLookup(o => Meta(o).Labels?.GetValueOrDefault(by) ?? "", StringComparer.Ordinal) : null;
 
-        public T? Named(string name) => _named.GetValueOrDefault(name);
+        public T? Named(string name) => _named[name].FirstOrDefault();
 
         /// <param name="selector">Equalities, as Prewarm asks them: <c>key=value,key=value</c>.</param>
         public IReadOnlyList<T> Matching(string? selector)

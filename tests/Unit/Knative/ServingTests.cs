@@ -90,6 +90,8 @@ public sealed class ServingTests : IAsyncLifetime
         await _world.StartAsync();
         await _world.ServeAsync("good");
         await _world.UntilAsync(s => Condition(s, "Ready") == "True");
+        // The gateway hears of the route by a watch of its own.
+        await _world.UntilAsync(async () => (await _world.PredictAsync()).Status == HttpStatusCode.OK);
         _world.Faults.Pod503 = 1;
         _world.Faults.Retries = 0;
         Assert.Equal(HttpStatusCode.ServiceUnavailable, (await _world.PredictAsync()).Status);

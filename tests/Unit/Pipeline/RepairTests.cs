@@ -71,6 +71,29 @@ public class RepairTests
     }
 
     [Fact]
+    public void KeptVersion_DatasetDeletedAndLoadMadeOnceMoreByOldNews_TheLoadIsLetGoWhenItIsNoLongerYoung()
+    {
+        _world.Serve("v1");
+        _world.Serve("v2");
+        Assert.Equal(VersionState.Retired, _world.Version("v1").State);
+        var (dataset, load) = (_world.Version("v1").Dataset!, _world.Version("v1").DataLoad!);
+        // Its Dataset is there: the load belongs to the cache that is kept.
+        Assert.Contains(_world.Loads, l => l.Metadata.Name == load);
+        _world.Now += CleanupStage.Young;
+        Assert.Empty(_world.Plan().Actions);
+
+        _world.Datasets.RemoveAll(d => d.Metadata.Name == dataset);
+        _world.Runtimes.RemoveAll(r => r.Metadata.Name == dataset);
+        var stranded = _world.Loads.Find(l => l.Metadata.Name == load)!;
+        (stranded.Status, stranded.Metadata.CreationTimestamp) = (null, _world.Now);
+        Assert.Empty(_world.Plan().Actions);
+        Assert.Equal(_world.Now + CleanupStage.Young + TimeSpan.FromSeconds(1), _world.Plan().Status.NextLook);
+
+        _world.Now += CleanupStage.Young;
+        Assert.Equal(load, Assert.IsType<LineAction.DeleteLoad>(Assert.Single(_world.Plan().Actions)).Name);
+    }
+
+    [Fact]
     public void NextVersionIsWarm_ServiceDeleted_TheServedVersionGetsItBackFirst()
     {
         _world.Serve("v1");
