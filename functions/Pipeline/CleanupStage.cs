@@ -21,9 +21,9 @@ internal static class CleanupStage
     public static void LetGo(LinePass pass, VersionStatus? target)
     {
         var observed = pass.Observed;
+        var used = pass.Versions.Where(v => v.State == VersionState.Serving).Select(v => v.Digest).Append(target?.Digest).Append(pass.Current).OfType<string>().ToHashSet(StringComparer.Ordinal);
         var kept = pass.Versions.Where(v => v.ServingSince is not null).OrderByDescending(v => v.ServingSince).Take(Math.Max(1, pass.Model.Spec!.Cache.KeepVersions)).Select(v => v.Digest)
-            .Append(target?.Digest).Append(pass.Current).Concat(pass.Versions.Where(v => v.State == VersionState.Serving).Select(v => v.Digest))
-            .OfType<string>().ToHashSet(StringComparer.Ordinal);
+            .OfType<string>().Concat(used).ToHashSet(StringComparer.Ordinal);
         // By name as well: somebody may have edited the annotation.
         var needed = pass.Versions.Where(v => v.Digest is not null && kept.Contains(v.Digest)).SelectMany(v => (string?[])[v.Dataset, v.DataLoad]).OfType<string>().ToHashSet(StringComparer.Ordinal);
         var known = (observed.Read?.Versions ?? []).Where(v => v.Dataset is not null).Select(v => v.Digest).OfType<string>().ToHashSet(StringComparer.Ordinal);
@@ -37,14 +37,14 @@ internal static class CleanupStage
             version.CachedBefore = null;
         }
 
-        bool Dead(ObjectMeta meta) => Ownership.Owns(pass.Model, meta) && meta.DeletionTimestamp is null && !needed.Contains(meta.Name!)
-            && meta.Annotations?.GetValueOrDefault(Ownership.DigestAnnotation) is { } digest && !kept.Contains(digest) && (known.Contains(digest) || Old(meta));
+        bool Dead(ObjectMeta meta) => Ours(meta) is { } digest && !needed.Contains(meta.Name!) && !kept.Contains(digest) && (known.Contains(digest) || Old(meta));
 
         // Of a version that is only kept: somebody has deleted its Dataset, and old news made the load once more. It would wait for ever.
-        bool Stranded(DataLoad load) => Ownership.Owns(pass.Model, load.Metadata) && load.Metadata.DeletionTimestamp is null
-            && load.Metadata.Annotations?.GetValueOrDefault(Ownership.DigestAnnotation) is { } digest && digest != target?.Digest && digest != pass.Current
-            && !pass.Versions.Exists(v => v.Digest == digest && v.State == VersionState.Serving)
+        bool Stranded(DataLoad load) => Ours(load.Metadata) is { } digest && !used.Contains(digest)
             && load.Spec?.Dataset?.Name is { } dataset && dataset != observed.Adopted?.Metadata.Name && observed.Datasets.All(d => d.Metadata.Name != dataset) && Old(load.Metadata);
+
+        // Its version's digest; null: it is not ours to delete, or on its way out.
+        string? Ours(ObjectMeta meta) => Ownership.Owns(pass.Model, meta) && meta.DeletionTimestamp is null ? meta.Annotations?.GetValueOrDefault(Ownership.DigestAnnotation) : null;
 
         bool Old(ObjectMeta meta)
         {
