@@ -23,6 +23,8 @@ internal static class Ownership
 
     public static string Selector(string model) => $"{ModelLabel}={LabelValue(model)},{ManagedByLabel}=prewarm";
 
+    public static string Selector(IEnumerable<string> models) => $"{ModelLabel} in ({string.Join(',', models.Select(LabelValue))}),{ManagedByLabel}=prewarm";
+
     public static ObjectMeta Meta(CachedModel model, string name, string version, string digest) => new()
     {
         Name = name,

@@ -8,22 +8,23 @@ using Prewarm.Functions.Warm;
 namespace Prewarm.Functions.Pipeline;
 
 /// <summary>
-/// Answers for one sweep what every model asks, from one list of each kind and namespace: a thousand models then cost as many calls as one.
+/// Answers in a sweep what each of some models asks, from one list of each kind and namespace: a hundred models then cost as many calls as one, and the memory of a hundred.
 /// What a list does not hold, and what may not be listed, is asked for by itself.
 /// </summary>
-internal sealed class ClusterListing(IKubeReader api) : IKubeReader
+/// <param name="models">Whose objects are listed.</param>
+/// <param name="before">The models before these in one sweep: the Secrets and nodes that it has read are not read again.</param>
+internal sealed class ClusterListing(IKubeReader api, IReadOnlyCollection<CachedModel> models, ClusterListing? before = null) : IKubeReader
 {
-    private const string Ours = $"{Ownership.ManagedByLabel}=prewarm";
     private const string Predictors = "serving.kserve.io/inferenceservice";
 
     // Keyed by kind and namespace, and for Secrets by name.
-    private readonly ConcurrentDictionary<(string Plural, string? Ns, string? Name), Lazy<Task<object?>>> _read = new();
+    private readonly ConcurrentDictionary<(string Plural, string? Ns, string? Name), Lazy<Task<object?>>> _ofModels = new(), _ofAll = before?._ofAll ?? new();
 
     public async Task<T?> GetAsync<T>(ResourceType<T> type, string? ns, string name, CancellationToken cancellationToken) where T : class
     {
         if (typeof(T) == typeof(Secret))
         {
-            return (T?)await OnceAsync((type.Plural, ns, name), async () => await api.GetAsync(type, ns, name, cancellationToken));
+            return (T?)await OnceAsync(_ofAll, (type.Plural, ns, name), async () => await api.GetAsync(type, ns, name, cancellationToken));
         }
 
         // A service that is not ours is not in the list, and matters all the same.
@@ -37,9 +38,9 @@ internal sealed class ClusterListing(IKubeReader api) : IKubeReader
 
     /// <summary>Null: it may not be listed.</summary>
     private async Task<Listed<T>?> AllAsync<T>(ResourceType<T> type, string? ns, CancellationToken cancellationToken) where T : class =>
-        (Listed<T>?)await OnceAsync((type.Plural, ns, null), async () =>
+        (Listed<T>?)await OnceAsync(typeof(T) == typeof(Node) ? _ofAll : _ofModels, (type.Plural, ns, null), async () =>
         {
-            var (selector, label) = typeof(T) == typeof(Node) ? (null, null) : typeof(T) == typeof(Pod) ? (Predictors, Predictors) : (Ours, Ownership.ModelLabel);
+            var (selector, label) = Asked<T>(models.Where(m => m.Metadata.Namespace == ns));
             try
             {
                 return new Listed<T>((await api.ListAsync(type, ns, selector, cancellationToken)).Items, label);
@@ -50,7 +51,13 @@ internal sealed class ClusterListing(IKubeReader api) : IKubeReader
             }
         });
 
-    private Task<object?> OnceAsync((string, string?, string?) key, Func<Task<object?>> read) => _read.GetOrAdd(key, _ => new(read)).Value;
+    private static (string? Selector, string? Label) Asked<T>(IEnumerable<CachedModel> models) where T : class =>
+        typeof(T) == typeof(Node) ? (null, null)
+        : typeof(T) == typeof(Pod) ? ($"{Predictors} in ({string.Join(',', models.Select(m => Ownership.LabelValue(m.ServiceName())))})", Predictors)
+        : (Ownership.Selector(models.Select(m => m.Metadata.Name!)), Ownership.ModelLabel);
+
+    private static Task<object?> OnceAsync(ConcurrentDictionary<(string, string?, string?), Lazy<Task<object?>>> read, (string, string?, string?) key, Func<Task<object?>> ask) =>
+        read.GetOrAdd(key, _ => new(ask)).Value;
 
     private static ObjectMeta Meta(object obj) => obj switch
     {

@@ -9,7 +9,7 @@ namespace Prewarm.Functions.Pipeline;
 
 /// <summary>
 /// Finds the models that no event told of:
-/// 1. every kind is listed once; 2. each model is planned on those lists and a listing of its store, a few at once;
+/// 1. every kind is listed for a hundred models; 2. each is planned on those lists and a listing of its store, a few at once; then the next hundred;
 /// 3. one for which something is to be done gets a look of its own, which reads anew;
 /// 4. one that is on its way is looked at until it rests (<see cref="SweepFollower"/>): nobody need wait for that.
 /// </summary>
@@ -17,6 +17,9 @@ internal sealed class ModelSweep : IDisposable
 {
     /// <summary>Models at once in the survey: the store and the API server serve others too.</summary>
     internal const int AtOnce = 8;
+
+    /// <summary>Models to a list, so that memory does not grow with the cluster. Their names fit into an address: a hundred of 63 characters are 7 KB.</summary>
+    internal const int ToAList = 100;
 
     /// <summary>Looks at once. More than in the survey, because one may wait minutes for a golden prediction.</summary>
     private const int LooksAtOnce = 64;
@@ -68,22 +71,28 @@ internal sealed class ModelSweep : IDisposable
     private async Task<IReadOnlyList<ModelKey>> SurveyAsync(IReadOnlyList<CachedModel> models)
     {
         await Task.Yield();
-        // 1
-        var observer = new ModelObserver(new ClusterListing(_api), _uploads, _catalog);
         var due = new ConcurrentBag<ModelKey>();
-        await Parallel.ForEachAsync(models, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (model, cancellationToken) =>
+        ClusterListing? listing = null;
+        foreach (var some in models.OrderBy(m => m.Metadata.Namespace, StringComparer.Ordinal).Chunk(ToAList))
         {
-            // 2
-            if (!await QuietAsync(observer, model, cancellationToken))
+            // 1
+            listing = new(_api, some, before: listing);
+            var observer = new ModelObserver(listing, _uploads, _catalog);
+            await Parallel.ForEachAsync(some, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (model, cancellationToken) =>
             {
-                due.Add(model.Key());
-            }
-            else if (NextLookLoop.OnItsWay(model.Status))
-            {
-                // 4
-                _follower.Follow(model.Key());
-            }
-        });
+                // 2
+                if (!await QuietAsync(observer, model, cancellationToken))
+                {
+                    due.Add(model.Key());
+                }
+                else if (NextLookLoop.OnItsWay(model.Status))
+                {
+                    // 4
+                    _follower.Follow(model.Key());
+                }
+            });
+        }
+
         return [.. due];
     }
 

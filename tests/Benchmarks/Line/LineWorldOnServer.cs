@@ -76,15 +76,15 @@ internal sealed class LineWorldOnServer : IAsyncDisposable
 
     /// <summary>Starts the functions, again if they were running.</summary>
     /// <param name="binary">A published binary; null = the build beside this program.</param>
-    /// <param name="functions">FUNCTIONS; null = all.</param>
-    public async Task StartFunctionsAsync(string? binary, string? functions, CancellationToken cancellationToken)
+    /// <param name="environment">What a role sets (<see cref="RoleEnvironment"/>); null: all functions, the runtime as the program sets it.</param>
+    public async Task StartFunctionsAsync(string? binary, IReadOnlyDictionary<string, string>? environment, CancellationToken cancellationToken)
     {
         if (Functions is not null)
         {
             await Functions.DisposeAsync();
         }
 
-        var settings = new Dictionary<string, string>
+        var settings = new Dictionary<string, string>(environment ?? new Dictionary<string, string>())
         {
             ["KUBECONFIG"] = _account,
             ["PORT"] = "0",
@@ -95,11 +95,6 @@ internal sealed class LineWorldOnServer : IAsyncDisposable
             ["Logging__Json"] = "false",
             ["DOTNET_EnableDiagnostics"] = "0",
         };
-        if (functions is not null)
-        {
-            settings["FUNCTIONS"] = functions;
-        }
-
         Functions = await FunctionsProcess.StartAsync(binary, settings, Path.Combine(_root, "functions.log"), TimeProvider.System, cancellationToken);
         await StopPostersAsync();
 

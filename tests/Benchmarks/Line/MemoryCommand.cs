@@ -6,7 +6,7 @@ namespace Prewarm.Tests.Benchmarks.Line;
 
 /// <summary>
 /// <c>memory [--functions FILE] [--models N]</c>: N models are brought to Serving by the functions themselves (this program plays Fluid and KServe);
-/// then each event role starts afresh beside them.
+/// then each event role starts afresh beside them, with the environment that <c>knative/base</c> gives it, and a process that has all functions.
 /// </summary>
 internal static class MemoryCommand
 {
@@ -22,20 +22,16 @@ internal static class MemoryCommand
 
         Console.WriteLine($"| role, {count.ToString(CultureInfo.InvariantCulture)} models | RSS 10 s after the start, MiB | largest, MiB | after a sweep, MiB | largest with the sweep, MiB |");
         Console.WriteLine("|---|---|---|---|---|");
-        foreach (var (role, functions, sweeps) in ((string, string?, bool)[])[
-            ("cluster", "ClusterChanged,ScaleSignalled,WakeRequested,Sweep,ModelsPlan,Health,HealthReady,Metrics", true),
-            ("uploads", "ModelUploaded,Health,HealthReady,Metrics", false),
-            ("all", null, true)])
-        {
-            await ShowAsync(world, binary, role, functions, sweeps, cancellationToken);
-        }
+        await ShowAsync(world, binary, "cluster", RoleEnvironment.Of("cluster"), sweeps: true, cancellationToken);
+        await ShowAsync(world, binary, "uploads", RoleEnvironment.Of("uploads"), sweeps: false, cancellationToken);
+        await ShowAsync(world, binary, "all", null, sweeps: true, cancellationToken);
 
         return 0;
     }
 
-    private static async Task ShowAsync(LineWorldOnServer world, string? binary, string role, string? functions, bool sweeps, CancellationToken cancellationToken)
+    private static async Task ShowAsync(LineWorldOnServer world, string? binary, string role, IReadOnlyDictionary<string, string>? environment, bool sweeps, CancellationToken cancellationToken)
     {
-        await world.StartFunctionsAsync(binary, functions, cancellationToken);
+        await world.StartFunctionsAsync(binary, environment, cancellationToken);
         await Task.Delay(Quiet, TimeProvider.System, cancellationToken);
         var id = world.Functions.Id;
         var (resident, most) = (ProcessReadings.ResidentMiB(id), ProcessReadings.ResidentMiB(id, peak: true));

@@ -12,18 +12,6 @@ namespace Prewarm.Tests.Benchmarks.Startup;
 /// </summary>
 internal static class StartupCommand
 {
-    private const string Operations = "Health,HealthReady,Metrics";
-
-    /// <summary>The roles of <c>knative/base/*.yaml</c>.</summary>
-    private static readonly (string Name, string Functions)[] Roles =
-    [
-        ("relay", $"Predict,PredictV2,PredictOpenAI,PredictModel,{Operations}"),
-        ("uploads", $"ModelUploaded,{Operations}"),
-        ("cluster", $"ClusterChanged,ScaleSignalled,WakeRequested,Sweep,ModelsPlan,{Operations}"),
-        ("operate", $"Models,ModelsOne,Doctor,{Operations}"),
-        ("prewarmer", $"PrewarmTick,TrafficObserved,{Operations}"),
-    ];
-
     public static async Task<int> RunAsync(Arguments arguments, CancellationToken cancellationToken)
     {
         var work = Directory.CreateTempSubdirectory("prewarm-startup-").FullName;
@@ -62,18 +50,18 @@ internal static class StartupCommand
         return kubeconfig =>
         {
             var list = new List<Contender> { new("bare ASP.NET Core, AOT (the floor)", floor, Path.Combine(floor, "floor"), new Dictionary<string, string>(), false) };
-            Contender Ours(string name, string folder, string program, string? functions, string file) => new(name, folder, Path.Combine(folder, program), Settings(functions, file), file == kubeconfig);
+            Contender Ours(string name, string folder, string program, string? role, string file) => new(name, folder, Path.Combine(folder, program), Settings(role, file), file == kubeconfig);
             if (jit is null)
             {
-                list.AddRange(Roles.Select(r => Ours($"functions, AOT, {r.Name}", aot, "functions", r.Functions, kubeconfig)));
+                list.AddRange(RoleEnvironment.Roles.Select(r => Ours($"functions, AOT, {r}", aot, "functions", r, kubeconfig)));
                 return list;
             }
 
             list.Add(Ours("functions, AOT, all", aot, "functions", null, kubeconfig));
-            list.Add(Ours("functions, AOT, relay only", aot, "functions", Roles[0].Functions, kubeconfig));
+            list.Add(Ours("functions, AOT, relay only", aot, "functions", "relay", kubeconfig));
             list.Add(Ours("functions, AOT, all, no API server", aot, "functions", null, Path.Combine(work, "away.kubeconfig")));
             list.Add(Ours("functions, JIT, all", jit, "functions.dll", null, kubeconfig));
-            list.Add(Ours("functions, JIT, relay only", jit, "functions.dll", Roles[0].Functions, kubeconfig));
+            list.Add(Ours("functions, JIT, relay only", jit, "functions.dll", "relay", kubeconfig));
             return list;
         };
     }
@@ -88,22 +76,13 @@ internal static class StartupCommand
         return Path.GetFullPath(given ?? otherwise);
     }
 
-    private static Dictionary<string, string> Settings(string? functions, string kubeconfig)
+    private static Dictionary<string, string> Settings(string? role, string kubeconfig) => new(role is null ? [] : RoleEnvironment.Of(role))
     {
-        var settings = new Dictionary<string, string>
-        {
-            ["KUBECONFIG"] = kubeconfig,
-            ["Host__Address"] = "127.0.0.1",
-            ["Gateway__Address"] = "http://127.0.0.1:9",
-            ["Events__Token"] = "token",
-        };
-        if (functions is not null)
-        {
-            settings["FUNCTIONS"] = functions;
-        }
-
-        return settings;
-    }
+        ["KUBECONFIG"] = kubeconfig,
+        ["Host__Address"] = "127.0.0.1",
+        ["Gateway__Address"] = "http://127.0.0.1:9",
+        ["Events__Token"] = "token",
+    };
 
     /// <summary>The account that the functions have in the sandbox, and one of an API server that is not there.</summary>
     private static async Task<string> AccountAsync(ApiServer server, string work, CancellationToken cancellationToken)

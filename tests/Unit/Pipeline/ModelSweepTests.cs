@@ -19,8 +19,11 @@ public sealed class ModelSweepTests : IAsyncLifetime
 {
     private const string Ns = "default";
 
-    /// <summary>Datasets, JindoRuntimes, DataLoads, InferenceServices, Nodes, Pods; lists beyond 500 objects have more pages.</summary>
-    private const int Lists = 6;
+    /// <summary>Nodes.</summary>
+    private const int ListsOfAll = 1;
+
+    /// <summary>Datasets, JindoRuntimes, DataLoads, InferenceServices, Pods.</summary>
+    private const int ListsOfAHundred = 5;
 
     // A thousand models are a while on their way to Serving.
     private readonly ApiWorld _world = new(TimeSpan.FromMinutes(8));
@@ -44,7 +47,7 @@ public sealed class ModelSweepTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Sweep_OfServedModels_CostsOneCallForEachAndAFewLists() => await CostAsync(40, TestContext.Current.CancellationToken);
+    public async Task Sweep_OfServedModels_CostsOneCallForEachAndAFewLists() => await CostAsync(ModelSweep.ToAList + 20, TestContext.Current.CancellationToken);
 
     /// <summary>The measurement: <c>dotnet test --project tests/Unit -- --explicit only --filter-class Prewarm.Tests.Unit.Pipeline.ModelSweepTests</c>.</summary>
     [Fact(Explicit = true)]
@@ -69,10 +72,20 @@ public sealed class ModelSweepTests : IAsyncLifetime
     {
         await ServeAsync(2);
         var refusing = new NoLists(_world.Api);
-        var observer = new ModelObserver(new ClusterListing(refusing), _uploads);
+        var observer = new ModelObserver(new ClusterListing(refusing, [await ModelAsync("m1")]), _uploads);
         var observed = await observer.ObserveAsync(await ModelAsync("m1"), null, null, fresh: true, _world.Deadline);
         Assert.Equal("m1", observed.Service!.Metadata.Name);
         Assert.True(refusing.Refused > 0);
+    }
+
+    /// <summary>One that is no label would make the API server refuse the list for all of them.</summary>
+    [Fact]
+    public void Selector_OfSeveralModels_NamesThemAsTheirObjectsDo()
+    {
+        var names = (string[])["m1", new string('a', 80)];
+        var carried = names.Select(n => Ownership.Meta(new() { Metadata = new() { Name = n, Uid = "u" } }, "object", "v1", "d").Labels![Ownership.ModelLabel]).ToList();
+        Assert.True(carried[1].Length <= 63);
+        Assert.Equal($"{Ownership.ModelLabel} in ({carried[0]},{carried[1]}),{Ownership.ManagedByLabel}=prewarm", Ownership.Selector(names));
     }
 
     private async Task CostAsync(int models, CancellationToken cancellationToken)
@@ -87,7 +100,8 @@ public sealed class ModelSweepTests : IAsyncLifetime
         TestContext.Current.SendDiagnosticMessage($"{models} models: {_calls.Count} API calls, {_uploads.Asked} listings, at most {_uploads.MostAtOnce} at once, {took.TotalSeconds:0.0} s");
         cancellationToken.ThrowIfCancellationRequested();
         Assert.Empty(line.Looks);
-        Assert.InRange(_calls.Count, 1, models + Lists * (1 + models / KubeApi.PageSize));
+        Assert.InRange(_calls.Count, 1, models + ListsOfAll + ListsOfAHundred * (1 + (models - 1) / ModelSweep.ToAList));
+        Assert.Equal(Math.Min(models, ModelSweep.ToAList), _calls.MostNamed);
         Assert.Equal(models, _uploads.Asked);
         Assert.InRange(_uploads.MostAtOnce, 1, ModelSweep.AtOnce);
     }
@@ -161,13 +175,23 @@ public sealed class ModelSweepTests : IAsyncLifetime
 
     private sealed class CallCounter : DelegatingHandler
     {
+        private readonly ConcurrentBag<int> _named = [];
         private int _count;
 
         public int Count => _count;
 
+        /// <summary>Models in the selector of one list.</summary>
+        public int MostNamed => _named.Max();
+
         protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             Interlocked.Increment(ref _count);
+            var query = Uri.UnescapeDataString(request.RequestUri!.Query);
+            if (query.Split($"{Ownership.ModelLabel} in (") is [_, var names])
+            {
+                _named.Add(names.Split(')')[0].Split(',').Length);
+            }
+
             return base.SendAsync(request, cancellationToken);
         }
     }
