@@ -9,7 +9,7 @@ namespace Prewarm.Functions.Pipeline;
 
 /// <summary>
 /// Finds the models that no event told of:
-/// 1. every kind is listed for a hundred models; 2. each is planned on those lists and a listing of its store, a few at once; then the next hundred;
+/// 1. every kind is listed for a hundred models; 2. each is planned on those lists and a listing of its store, a few at once;
 /// 3. one for which something is to be done gets a look of its own, which reads anew;
 /// 4. one that is on its way is looked at until it rests (<see cref="SweepFollower"/>): nobody need wait for that.
 /// </summary>
@@ -72,28 +72,36 @@ internal sealed class ModelSweep : IDisposable
     {
         await Task.Yield();
         var due = new ConcurrentBag<ModelKey>();
+        await Parallel.ForEachAsync(Listed(models), new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (one, cancellationToken) =>
+        {
+            // 2
+            if (!await QuietAsync(one.Observer, one.Model, cancellationToken))
+            {
+                due.Add(one.Model.Key());
+            }
+            else if (NextLookLoop.OnItsWay(one.Model.Status))
+            {
+                // 4
+                _follower.Follow(one.Model.Key());
+            }
+        });
+        return [.. due];
+    }
+
+    /// <summary>Taken one by one: when the last of a hundred is done, nobody has their lists any more; and one whose store hangs does not keep the next hundred waiting.</summary>
+    private IEnumerable<(ModelObserver Observer, CachedModel Model)> Listed(IReadOnlyList<CachedModel> models)
+    {
         ClusterListing? listing = null;
         foreach (var some in models.OrderBy(m => m.Metadata.Namespace, StringComparer.Ordinal).Chunk(ToAList))
         {
             // 1
             listing = new(_api, some, before: listing);
             var observer = new ModelObserver(listing, _uploads, _catalog);
-            await Parallel.ForEachAsync(some, new ParallelOptions { MaxDegreeOfParallelism = AtOnce }, async (model, cancellationToken) =>
+            foreach (var model in some)
             {
-                // 2
-                if (!await QuietAsync(observer, model, cancellationToken))
-                {
-                    due.Add(model.Key());
-                }
-                else if (NextLookLoop.OnItsWay(model.Status))
-                {
-                    // 4
-                    _follower.Follow(model.Key());
-                }
-            });
+                yield return (observer, model);
+            }
         }
-
-        return [.. due];
     }
 
     /// <summary>True: nothing is to be done and the status says what it should.</summary>

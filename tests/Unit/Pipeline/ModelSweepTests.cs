@@ -78,6 +78,31 @@ public sealed class ModelSweepTests : IAsyncLifetime
         Assert.True(refusing.Refused > 0);
     }
 
+    [Fact]
+    public async Task Sweep_OneStoreHangs_TheNextHundredGoesOn()
+    {
+        await ServeAsync(ModelSweep.ToAList + 1);
+        var asked = 0;
+        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _uploads.Before = async name =>
+        {
+            if (Interlocked.Increment(ref asked) == ModelSweep.ToAList + 1)
+            {
+                all.SetResult();
+            }
+
+            // The list's first.
+            if (name == "m0")
+            {
+                await all.Task.WaitAsync(_world.Deadline);
+            }
+        };
+        var line = new LineFake();
+        await SweepAsync(line);
+        Assert.True(all.Task.IsCompletedSuccessfully);
+        Assert.Empty(line.Looks);
+    }
+
     /// <summary>One that is no label would make the API server refuse the list for all of them.</summary>
     [Fact]
     public void Selector_OfSeveralModels_NamesThemAsTheirObjectsDo()
@@ -160,12 +185,16 @@ public sealed class ModelSweepTests : IAsyncLifetime
 
         public int MostAtOnce { get; private set; }
 
+        /// <summary>Waited for, with the model's name, before an answer.</summary>
+        public Func<string, Task>? Before { get; set; }
+
         public async Task<UploadObservation> ObserveAsync(CachedModel model, string? accessKeyId, string? accessKeySecret, bool fresh, CancellationToken cancellationToken)
         {
             Interlocked.Increment(ref _asked);
             var now = Interlocked.Increment(ref _atOnce);
             MostAtOnce = Math.Max(MostAtOnce, now);
             await Task.Yield();
+            await (Before?.Invoke(model.Metadata.Name!) ?? Task.CompletedTask);
             Interlocked.Decrement(ref _atOnce);
             return new([_version with { Prefix = $"models/{model.Metadata.Name}/v1/" }], null);
         }
