@@ -37,6 +37,7 @@ public sealed class PrewarmingTests
         await WorkersAsync(world, 2);
         await world.UntilAsync("sleeper", m => m.Text("status", "locality", "verdict") is "Local" or "Spread", "its cache is not loaded");
         Assert.True(TimeProvider.System.GetUtcNow() < start.AddSeconds(10), "it came too late");
+        await ColdStartTests.UpAsync(world);
         var answer = await ColdStartTests.AskAsync(sandbox);
         Assert.Equal((HttpStatusCode.OK, null), (answer.Status, answer.ColdStart));
         var during = await world.ModelAsync("sleeper");
