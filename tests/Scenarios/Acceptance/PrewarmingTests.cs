@@ -26,11 +26,11 @@ public sealed class PrewarmingTests
         Assert.Equal(HttpStatusCode.OK, (await ColdStartTests.AskAsync(sandbox)).Status);
         await ColdStartTests.AtZeroAsync(world);
 
-        // The window begins with a minute, and not too soon.
-        var start = TimeProvider.System.GetUtcNow().AddSeconds(40);
+        // The window begins with a minute, and not too soon. Between the cache's time and the pod's the prewarmer is killed: the next one waits twenty seconds for the turn of the dead one.
+        var start = TimeProvider.System.GetUtcNow().AddSeconds(60);
         start = new DateTimeOffset(start.Year, start.Month, start.Day, start.Hour, start.Minute, 0, TimeSpan.Zero).AddMinutes(1);
         await ChangeAsync(world, string.Create(CultureInfo.InvariantCulture,
-            $$$"""{"cache":"Release","cacheIdleMinutes":0,"podLeadSeconds":10,"cacheLeadSeconds":15,"windows":[{"cron":"{{{start.Minute}}} {{{start.Hour}}} * * *","minutes":0.6,"pods":1}],"budget":{"podHours":0.5} }"""));
+            $$$"""{"cache":"Release","cacheIdleMinutes":0,"podLeadSeconds":10,"cacheLeadSeconds":35,"windows":[{"cron":"{{{start.Minute}}} {{{start.Hour}}} * * *","minutes":0.6,"pods":1}],"budget":{"podHours":0.5} }"""));
         await world.UntilAsync("sleeper", m => m.At("metadata", "annotations", "prewarm.dev/cache") is null, "its cache is not taken back", TimeSpan.FromSeconds(150));
         await KillAsync(sandbox);
         await UserWorld.UntilAsync(async () => (await ColdStartTests.PredictorsAsync(world)).Any(p => p.At("status", "conditions").Objects().Any(c => c.Text("type") == "Ready" && c.Text("status") == "True")), () => "no pod is up before the window", TimeSpan.FromSeconds(90));
