@@ -10,7 +10,7 @@ namespace Prewarm.Tests.Scenarios.Acceptance;
 /// <summary>What is said and done when a model wakes, through the whole system: by the watch, the source and the relay at once, and each wake once.</summary>
 public sealed class ActivationTests
 {
-    private const string Autoscalers = "apis/autoscaling.internal.knative.dev/v1alpha1";
+    internal const string Autoscalers = "apis/autoscaling.internal.knative.dev/v1alpha1";
     private const string Deadline = "serving.knative.dev/progress-deadline";
     private const string MinScale = "autoscaling.knative.dev/min-scale";
 

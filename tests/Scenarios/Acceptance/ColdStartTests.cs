@@ -150,7 +150,7 @@ public sealed partial class ColdStartTests
 
     /// <summary>Waits until the autoscaler says so: that is what the relay hears.</summary>
     internal static Task AtZeroAsync(UserWorld world) => UserWorld.UntilAsync(
-        async () => (await world.ListAsync("apis/autoscaling.internal.knative.dev/v1alpha1", "podautoscalers")).All(a => a.At("status", "conditions").Objects().Any(c => c.Text("type") == "Active" && c.Text("reason") == "NoTraffic"))
+        async () => (await world.ListAsync(ActivationTests.Autoscalers, "podautoscalers")).All(a => a.At("status", "conditions").Objects().Any(c => c.Text("type") == "Active" && c.Text("reason") == "NoTraffic"))
             && (await PredictorsAsync(world)).Count == 0,
         () => "it does not scale to zero");
 
@@ -158,7 +158,7 @@ public sealed partial class ColdStartTests
     internal static async Task UpAsync(UserWorld world)
     {
         await UserWorld.UntilAsync(
-            async () => (await world.ListAsync("apis/autoscaling.internal.knative.dev/v1alpha1", "podautoscalers")).Any(a => a.At("status", "conditions").Objects().Any(c => c.Text("type") == "Active" && c.Text("status") == "True")),
+            async () => (await world.ListAsync(ActivationTests.Autoscalers, "podautoscalers")).Any(a => a.At("status", "conditions").Objects().Any(c => c.Text("type") == "Active" && c.Text("status") == "True")),
             () => "it is not up");
         await Task.Delay(TimeSpan.FromSeconds(1), TimeProvider.System);
     }

@@ -50,8 +50,7 @@ public sealed class PrewarmingTests
         var held = await world.ListAsync("apis/serving.knative.dev/v1", "revisions");
         Assert.Equal(revisions, held.Count);
         Assert.All(held, r => Assert.Null(r.At("metadata", "labels", "prewarm.dev/held")));
-        // A window of 36 s, of which the one after the killed one may miss 10, as above; and at most a lead of 10 s and what a lease is longer.
-        Assert.InRange((double)(await world.ModelAsync("sleeper")).At("status", "prewarm", "podSeconds")!, 25, 60);
+        Assert.InRange((double)(await world.ModelAsync("sleeper")).At("status", "prewarm", "podSeconds")!, 30, 60);
     }
 
     private static async Task KillAsync(SandboxUp sandbox)
