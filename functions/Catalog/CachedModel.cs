@@ -232,6 +232,9 @@ internal sealed record VersionStatus
     /// <summary>When the next DataLoad is tried after one that failed.</summary>
     public DateTimeOffset? LoadRetryAt { get; set; }
 
+    /// <summary>Cache workers that its cache was made or last taken back with, where those are more than <c>spec.cache.replicas</c>; null: as many.</summary>
+    public int? Workers { get; set; }
+
     /// <summary>Bytes that an adopted Dataset had cached before this version's DataLoad.</summary>
     public long? CachedBefore { get; set; }
     public DateTimeOffset? RolloutStartedAt { get; set; }

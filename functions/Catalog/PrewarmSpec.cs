@@ -23,6 +23,11 @@ internal sealed class PrewarmSpec
 
     /// <summary>Seconds before the pods that the cache is asked for.</summary>
     public int CacheLeadSeconds { get; set; } = 300;
+
+    /// <summary>
+    /// Cache workers at most, and so nodes with a copy, that a cache is taken back with where the pods that are expected would read more than <c>spec.cache.replicas</c> nodes give; null: never more than those.
+    /// </summary>
+    public int? MaxCacheWorkers { get; set; }
     public PrewarmBudget Budget { get; set => field = value ?? new(); } = new();
 }
 

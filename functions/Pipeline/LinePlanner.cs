@@ -216,7 +216,7 @@ internal static class LinePlanner
         status.Version = serving?.Name;
         status.Url = observed.Service?.Status?.Url;
         status.Warmth = verdict.Warmth.ToString();
-        status.Cached = target is null ? null : $"{ByteSize.Format(verdict.CachedBytes)}/{ByteSize.Format((double)(target.Bytes ?? 0) * WarmObjects.Copies(model))}";
+        status.Cached = target is null ? null : $"{ByteSize.Format(verdict.CachedBytes)}/{ByteSize.Format((double)(target.Bytes ?? 0) * WarmObjects.Copies(model, target))}";
         status.Traffic = LineSummary.Traffic(observed, versions);
         status.Locality = LineSummary.Locality(pass, target);
         status.Handled = handled;

@@ -64,7 +64,7 @@ internal static class LineSummary
 
         var workers = pass.Observed.WorkerNodes.GetValueOrDefault(dataset);
         string[] pods = [.. pass.Observed.PodNodes[version.Revision ?? ""].Distinct(StringComparer.Ordinal)];
-        var copies = WarmObjects.Copies(pass.Model);
+        var copies = WarmObjects.Copies(pass.Model, version);
         var verdict = LocalityVerdict.Of(WarmStage.Verdict(pass, version), copies, workers, pods, pass.Model.Spec!.Serving.Platform == "ACKServerless")
             .Because(null, version.LoadedAt, pass.Now);
         var nodes = (workers ?? []).Select(n => (Name: n, Role: "worker")).Concat(pods.Select(n => (Name: n, Role: "predictor")))

@@ -30,10 +30,10 @@ internal static class SpecChecks
             return null;
         }
 
-        var copies = WarmObjects.Copies(model);
-        var needed = (double)bytes * copies / cache.Replicas;
+        var (copies, workers) = (WarmObjects.Copies(model, version), WarmObjects.Workers(model, version));
+        var needed = (double)bytes * copies / workers;
         return needed <= quota * high ? null : SpecFault.Text("QuotaTooSmall", "spec.cache.tier.quota", cache.Tier.Quota,
-            $"version {ObjectKeys.Printable(version.Name)} has {ByteSize.Format(bytes)}, and {copies} {(copies == 1 ? "copy" : "copies")} on {cache.Replicas} {(cache.Replicas == 1 ? "worker" : "workers")} that evict above {cache.Tier.High} of it need at least {Quantity.AtLeast(needed / high)} each: raise it");
+            $"version {ObjectKeys.Printable(version.Name)} has {ByteSize.Format(bytes)}, and {copies} {(copies == 1 ? "copy" : "copies")} on {workers} {(workers == 1 ? "worker" : "workers")} that evict above {cache.Tier.High} of it need at least {Quantity.AtLeast(needed / high)} each: raise it");
     }
 
     /// <summary>Whether an InferenceService can have the name.</summary>

@@ -72,17 +72,32 @@ internal static class WarmStage
         }
 
         pass.Ensure(pass.DatasetOf(version), WarmObjects.Dataset(pass.Model, version.Dataset!, prefix, version.Name, version.Digest!), d => new LineAction.ApplyDataset(d), FluidJsonContext.Default.Dataset);
-        var runtime = WarmObjects.Runtime(pass.Model, version.Dataset!, version.Name, version.Digest!);
-        // The prewarmer asks for it by a mark, so that this field has one writer. A version on its way needs its cache.
+        // The prewarmer asks by a mark, so that this field has one writer. A version on its way needs its cache.
+        var mark = CacheMark.Of(pass.Model);
+        Size(pass, version, mark);
+        var runtime = WarmObjects.Runtime(pass.Model, version);
         if (version.State == VersionState.Serving)
         {
-            var mark = CacheMark.Of(pass.Model);
             runtime.Spec!.Replicas = mark.Gone(pass.Now) ? 0 : runtime.Spec.Replicas;
             pass.LookAt(mark.Gone(pass.Now) ? null : mark.Until);
         }
 
         pass.Ensure(pass.RuntimeOf(version), runtime, r => new LineAction.ApplyRuntime(r), FluidJsonContext.Default.JindoRuntime);
         return true;
+    }
+
+    /// <summary>
+    /// A cache has as many workers as were asked for when it was made or taken back, until it is let go: one that is added later would be empty, and one that is taken away would take its copy along.
+    /// Where the status that said so was lost, the runtime shows it.
+    /// </summary>
+    private static void Size(LinePass pass, VersionStatus version, CacheMark mark)
+    {
+        var (least, most) = (pass.Model.Spec!.Cache.Replicas, pass.Model.Spec.Prewarm.MaxCacheWorkers ?? 0);
+        var asked = Math.Max(least, Math.Min(mark.Workers ?? 0, most));
+        if (!mark.Gone(pass.Now) && (pass.RuntimeOf(version)?.Spec?.Replicas ?? 0) is var now && (now == 0 || now == asked))
+        {
+            version.Workers = asked > least ? asked : null;
+        }
     }
 
     private static void Name(LinePass pass, VersionStatus target)

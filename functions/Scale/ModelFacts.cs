@@ -55,7 +55,7 @@ internal sealed record ModelFacts(CachedModel Model)
         var pods = Bound();
         // Without affinity a pod may be bound to any node.
         var free = Model.Spec?.Serving.Affinity == "off" ? OpenNodes : null;
-        return LocalityVerdict.Of(warmth, WarmObjects.Copies(Model), WorkerNodes, pods.Length > 0 ? pods : free ?? [], Serverless, pods.Length > 0)
+        return LocalityVerdict.Of(warmth, WarmObjects.Copies(Model, Version), WorkerNodes, pods.Length > 0 ? pods : free ?? [], Serverless, pods.Length > 0)
             .Because(WorkerRestart.Latest(WorkerPods), Version.LoadedAt, now);
     }
 

@@ -47,7 +47,7 @@ internal sealed record RepairPlan(RepairTime When, string Message)
         }
 
         // 3
-        var copies = WarmObjects.Copies(facts.Model);
+        var copies = WarmObjects.Copies(facts.Model, version);
         var missing = Math.Max(0, ((double)version.Bytes.Value * copies) - (ByteSize.Parse(facts.Dataset.Status.CacheStates?.GetValueOrDefault("cached")) ?? 0));
         var rate = Rate(facts, version.Bytes.Value * copies);
         var load = missing / rate;

@@ -9,7 +9,7 @@ internal static class VersionWarmth
     public static WarmthVerdict Of(CachedModel model, VersionStatus version, Dataset? dataset, JindoRuntime? runtime, DataLoad? load)
     {
         load ??= version.LoadedAt is null ? null : new() { Status = new() { Phase = "Complete" } };
-        var copies = WarmObjects.Copies(model);
+        var copies = WarmObjects.Copies(model, version);
         return Adopted(model, version)
             ? WarmthVerdict.OfAdopted(dataset, runtime, load, version.Bytes ?? 0, Math.Min(copies, runtime?.Spec?.Replicas ?? copies), version.CachedBefore)
             : WarmthVerdict.Of(dataset, runtime, load, version.Bytes ?? 0, copies);

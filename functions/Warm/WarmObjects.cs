@@ -37,17 +37,18 @@ internal static class WarmObjects
         };
     }
 
-    public static JindoRuntime Runtime(CachedModel model, string name, string version, string digest)
+    /// <param name="version">With its Dataset set.</param>
+    public static JindoRuntime Runtime(CachedModel model, VersionStatus version)
     {
         var cache = model.Spec!.Cache;
         return new()
         {
             ApiVersion = FluidKinds.JindoRuntimes.ApiVersion,
             Kind = FluidKinds.JindoRuntimes.Kind,
-            Metadata = Ownership.Meta(model, name, version, digest),
+            Metadata = Ownership.Meta(model, version.Dataset!, version.Name, version.Digest!),
             Spec = new()
             {
-                Replicas = cache.Replicas,
+                Replicas = Workers(model, version),
                 Tieredstore = new()
                 {
                     Levels =
@@ -84,12 +85,15 @@ internal static class WarmObjects
             Dataset = new() { Name = version.Dataset, Namespace = model.Metadata.Namespace },
             // Objects uploaded after the mount are unseen without it.
             LoadMetadata = true,
-            Target = [new() { Path = version.Path, Replicas = Copies(model) }],
+            Target = [new() { Path = version.Path, Replicas = Copies(model, version) }],
         },
     };
 
-    /// <summary>Copies of each file: more than there are workers cannot exist.</summary>
-    public static int Copies(CachedModel model) => Math.Min(model.Spec!.Cache.Copies ?? model.Spec.Cache.Replicas, model.Spec.Cache.Replicas);
+    /// <summary>Workers of a version's cache while it is not let go.</summary>
+    public static int Workers(CachedModel model, VersionStatus version) => Math.Max(model.Spec!.Cache.Replicas, version.Workers ?? 0);
+
+    /// <summary>Copies of each file: one per worker unless the spec says how many; more than there are workers cannot exist.</summary>
+    public static int Copies(CachedModel model, VersionStatus version) => Math.Min(model.Spec!.Cache.Copies ?? int.MaxValue, Workers(model, version));
 
     private static EncryptOption Encrypted(string secret, string key) =>
         new() { Name = key, ValueFrom = new() { SecretKeyRef = new() { Name = secret, Key = key } } };

@@ -94,9 +94,9 @@ internal static class Surroundings
             return Finding.Warning(check, $"{warm} models are warm, but no node carries a label fluid.io/s-…: locality cannot be told", "see whether Fluid's runtime controller may patch Nodes; with ECI sidecars there are none, and reads are remote");
         }
 
-        var most = facts.Models.Value?.Max(m => (int?)m.Spec?.Cache.Replicas) ?? 0;
+        var most = facts.Models.Value?.Max(m => m.Spec is { } spec ? Math.Max(spec.Cache.Replicas, spec.Prewarm.MaxCacheWorkers ?? 0) : (int?)null) ?? 0;
         return most > nodes.Count
-            ? Finding.Warning(check, $"a model asks for {most} cache workers and there are {nodes.Count} nodes: its runtime stays PartialReady", "lower spec.cache.replicas, or add nodes")
+            ? Finding.Warning(check, $"a model asks for up to {most} cache workers and there are {nodes.Count} nodes: its runtime stays PartialReady", "lower spec.cache.replicas and spec.prewarm.maxCacheWorkers, or add nodes")
             : Finding.Ok(check, $"{marked} of {nodes.Count} nodes have cache workers");
     }
 

@@ -33,7 +33,7 @@ internal sealed class CacheActor(IKubeApi api, WakeLoads loads, CacheChoice choi
         if (keep && choice.Counted(look))
         {
             var today = status.Today(now);
-            if (CacheCharge.Pay(today, look.Gigabytes, choice.GbSecondsLeft(look, today), now, options.CacheLease) is { } paid)
+            if (CacheCharge.Pay(today, look.Gigabytes(now), choice.GbSecondsLeft(look, today), now, options.CacheLease) is { } paid)
             {
                 if (paid != status)
                 {
@@ -52,7 +52,8 @@ internal sealed class CacheActor(IKubeApi api, WakeLoads loads, CacheChoice choi
         }
 
         // 2
-        if (look.Ours && (keep ? new CacheMark(false, status.CacheUntil) : new CacheMark(true, null)).Text is var text && text != look.Mark.Text)
+        var workers = Workers(look, gone, now);
+        if (look.Ours && (keep ? new CacheMark(false, status.CacheUntil, workers) : new CacheMark(true, null)).Text is var text && text != look.Mark.Text)
         {
             await MarkAsync(key, text, cancellationToken);
             if (keep && gone)
@@ -75,8 +76,8 @@ internal sealed class CacheActor(IKubeApi api, WakeLoads loads, CacheChoice choi
         }
 
         // 3
-        var prepared = look.Plan.Pods > 0 || look.Spec.Cache == "Release" || (look.Ours && (choice.Bound(key.Namespace) || choice.Counted(look)));
-        if (!gone && prepared && look.Model.Status?.Locality?.Verdict is "Cold" or "Partial")
+        var prepared = look.Plan.Pods > 0 || look.Spec.Cache == "Release" || _loading.ContainsKey(key) || (look.Ours && (choice.Bound(key.Namespace) || choice.Counted(look)));
+        if (!gone && prepared && look.Mark.Workers == look.Serving.Workers && look.Model.Status?.Locality?.Verdict is "Cold" or "Partial")
         {
             _loading.TryAdd(key, time.GetUtcNow());
             await loads.LoadAsync(key, null, cancellationToken);
@@ -93,6 +94,9 @@ internal sealed class CacheActor(IKubeApi api, WakeLoads loads, CacheChoice choi
             _loading.TryRemove(gone, out _);
         }
     }
+
+    /// <summary>What the mark is to say: as many as it is taken back with; while it is kept what was said, and after a moment what became of it, because a version may have come with fewer.</summary>
+    private int? Workers(ModelLook look, bool gone, DateTimeOffset now) => gone ? look.WorkersBack : choice.Coming(look.Key, now) ? look.Mark.Workers : look.Serving.Workers;
 
     private Task MarkAsync(ModelKey key, string? value, CancellationToken cancellationToken) =>
         api.MergePatchAsync(PrewarmKinds.Models, key.Namespace, key.Name,

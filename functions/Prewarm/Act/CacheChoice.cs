@@ -95,9 +95,13 @@ internal sealed class CacheChoice(FleetForecast forecast, PrewarmOptions options
     /// <summary>A budget counts the model's GB-hours.</summary>
     public bool Counted(ModelLook look) => look.Ours && (look.Spec.Budget.CacheGbHours is not null || options.NamespaceCacheGbHours.ContainsKey(look.Key.Namespace));
 
+    /// <summary>It was taken back a moment ago: its workers may still be on their way.</summary>
+    public bool Coming(ModelKey key, DateTimeOffset now) => _came.TryGetValue(key, out var came) && now - came < Leave;
+
     private CacheClaim Claim(ModelLook look, DateTimeOffset now)
     {
         var here = !look.Mark.Gone(now);
+        var gigabytes = look.Gigabytes(now);
         var last = look.Last;
         var certain = look.Plan.Pods > 0;
         var (chance, rate) = (0.0, 0.0);
@@ -110,8 +114,8 @@ internal sealed class CacheChoice(FleetForecast forecast, PrewarmOptions options
 
         // 1
         var pays = look.CachePrice <= 1 || certain || look.Plan.Due || rate * Patience / look.CachePrice >= (here ? 1 : BackAt);
-        var affordable = !Counted(look) || look.Told.CacheUntil > now || GbSecondsLeft(look, look.Told.Today(now)) >= look.Gigabytes;
-        return new(look.Key, look.Gigabytes)
+        var affordable = !Counted(look) || look.Told.CacheUntil > now || GbSecondsLeft(look, look.Told.Today(now)) >= gigabytes;
+        return new(look.Key, gigabytes)
         {
             Beside = look.Beside,
             Here = here,
@@ -129,7 +133,7 @@ internal sealed class CacheChoice(FleetForecast forecast, PrewarmOptions options
     {
         CacheVerdict.Evicted => "its cache is let go: there is no room for it, and what is kept is worth more",
         CacheVerdict.Waits => "its cache comes back when there is room again",
-        CacheVerdict.Away or CacheVerdict.Idle when look.Plan.Cache => Counted(look) && GbSecondsLeft(look, look.Told.Today(now)) < look.Gigabytes
+        CacheVerdict.Away or CacheVerdict.Idle when look.Plan.Cache => Counted(look) && GbSecondsLeft(look, look.Told.Today(now)) < look.Gigabytes(now)
             ? "budget: the GB-hours of this day are spent, its cache is away"
             : look.CachePrice > 1 ? "budget: a call is not likely enough to pay for the GB-hours of its cache" : "its cache is away: there is no room for it, and what is kept is worth more",
         _ => null,

@@ -30,14 +30,20 @@ internal sealed record ModelLook(CachedModel Model, VersionStatus Serving, strin
     /// <summary>Unix seconds of the last call; NaN: none is known.</summary>
     public double Last => LastOf(Recent, Memory);
 
-    /// <summary>GB (10^9 bytes) of all copies of the version that serves.</summary>
-    public double Gigabytes { get; } = Size(Model, Serving);
+    /// <summary>Cache workers that it would be taken back with, where those are more than <c>spec.cache.replicas</c>; null: as many.</summary>
+    public int? WorkersBack { get; init; }
+
 
     /// <summary>GB of its other versions that have a cache of their own.</summary>
     public double Beside => Model.Status!.Versions!.Where(v => v != Serving && v.Dataset is not null && !VersionWarmth.Adopted(Model, v)).Sum(v => Size(Model, v));
 
+    /// <summary>GB (10^9 bytes) of all copies of the version that serves: while workers that were asked for are on their way, of as many as it will have; while it is away, of as many as it would be taken back with.</summary>
+    public double Gigabytes(DateTimeOffset now) => Mark.Gone(now)
+        ? Size(Model, Serving with { Workers = WorkersBack })
+        : Math.Max(Size(Model, Serving), Size(Model, Serving with { Workers = Mark.Workers }));
+
     /// <inheritdoc cref="Last"/>
     public static double LastOf(IReadOnlyList<ArrivalMinute> recent, ServiceMemory? memory) => recent.Count > 0 ? recent[^1].LastAt : memory?.Last ?? double.NaN;
 
-    private static double Size(CachedModel model, VersionStatus version) => (version.Bytes ?? 0) * (double)WarmObjects.Copies(model) / 1e9;
+    private static double Size(CachedModel model, VersionStatus version) => (version.Bytes ?? 0) * (double)WarmObjects.Copies(model, version) / 1e9;
 }

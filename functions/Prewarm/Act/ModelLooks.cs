@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Warm;
 
 namespace Prewarm.Functions.Prewarm;
 
@@ -22,7 +23,13 @@ internal sealed class ModelLooks(IArrivals arrivals, MemoryStore memories, Fleet
         var (recent, memory, others) = (arrivals.Recent(key), memories.Of(key), spending.Others(key, told));
         var price = _prices.Of(key, spec.Prewarm.Budget, told, others.Pods, now);
         var (plan, policy) = Plan(model, memory, recent, price, now);
-        return new(model, serving, revision, memory, recent, told, others, plan) { Policy = policy, Price = price, CachePrice = _cachePrices.Of(key, spec.Prewarm.Budget, told, others.Used, now) };
+        return new(model, serving, revision, memory, recent, told, others, plan)
+        {
+            Policy = policy,
+            Price = price,
+            CachePrice = _cachePrices.Of(key, spec.Prewarm.Budget, told, others.Used, now),
+            WorkersBack = Back(model, serving, plan.Ahead),
+        };
     }
 
     /// <summary>Forgets models that are no more.</summary>
@@ -35,10 +42,32 @@ internal sealed class ModelLooks(IArrivals arrivals, MemoryStore memories, Fleet
     /// <summary>Cache workers that would let a model's held pods read their weights within the time that they have to start; null: those that there are will do.</summary>
     public int? CacheWorkers(ModelLook look, int pods)
     {
-        var seconds = Math.Max(1, look.Spec.PodLeadSeconds);
-        var wanted = PodCount.CacheWorkers(pods * (look.Serving.Bytes ?? 0) / 1e9, seconds, options.NodeGbs, most: 1000);
-        return pods > 0 && wanted > look.Model.Spec!.Cache.Replicas ? wanted : null;
+        var wanted = Workers(look.Spec, look.Serving, pods);
+        return pods > 0 && wanted > WarmObjects.Workers(look.Model, look.Serving) ? wanted : null;
     }
+
+    /// <summary>The same for pods that are expected, within what a person allows and as many copies as have room at all; one reads in any case; where workers are still there, those. Null: <c>spec.cache.replicas</c>.</summary>
+    private int? Back(CachedModel model, VersionStatus serving, int pods)
+    {
+        if (model.Status!.Locality is { Workers: > 0 })
+        {
+            return serving.Workers;
+        }
+
+        var (cache, most) = (model.Spec!.Cache, model.Spec.Prewarm.MaxCacheWorkers ?? 0);
+        var room = Math.Min(options.CacheGb ?? double.PositiveInfinity, options.NamespaceCacheGb.TryGetValue(model.Metadata.Namespace ?? "", out var limit) ? limit : double.PositiveInfinity);
+        if (cache.Copies is null && serving.Bytes is > 0 and var bytes)
+        {
+            most = (int)Math.Min(most, room * 1e9 / bytes);
+        }
+
+        var scale = Whole(model.Spec.Serving.Predictor?["maxReplicas"]) ?? int.MaxValue;
+        var wanted = Math.Min(most, Workers(model.Spec.Prewarm, serving, Math.Clamp(pods, 1, scale)));
+        return wanted > cache.Replicas ? wanted : null;
+    }
+
+    private int Workers(PrewarmSpec spec, VersionStatus serving, int pods) =>
+        PodCount.CacheWorkers(pods * (serving.Bytes ?? 0) / 1e9, Math.Max(1, spec.PodLeadSeconds), options.NodeGbs, most: 1000);
 
     /// <summary>What the model is to have now, and by whose windows.</summary>
     private (PrewarmPlan Plan, string? Policy) Plan(CachedModel model, ServiceMemory? memory, IReadOnlyList<ArrivalMinute> recent, double price, DateTimeOffset now)

@@ -26,7 +26,7 @@ internal static class PrewarmMetrics
 
     public static void Came(string result) => s_predictions.WithLabels(result).Inc();
 
-    public static void Observe(ModelLook look, PrewarmStatus status, double seconds)
+    public static void Observe(ModelLook look, PrewarmStatus status, double seconds, DateTimeOffset now)
     {
         var (model, before) = (look.Key, look.Told);
         if (before.Policy is { } old && old != status.Policy)
@@ -46,7 +46,7 @@ internal static class PrewarmMetrics
         if (look.Ours)
         {
             var kept = status.Cache == "Kept";
-            s_cache.WithLabels(model.ToString()).Set(kept ? look.Gigabytes * 1e9 : 0);
+            s_cache.WithLabels(model.ToString()).Set(kept ? look.Gigabytes(now) * 1e9 : 0);
             s_idle.WithLabels(model.ToString(), "cache").Inc(kept && status.Pods == 0 ? seconds : 0);
         }
 

@@ -8,7 +8,8 @@ namespace Prewarm.Functions.Prewarm;
 /// <param name="Cache">False: the cache may go.</param>
 /// <param name="Why">For a person.</param>
 /// <param name="Due">The cache is asked for by a window that people gave: a call is certain.</param>
-internal sealed record PrewarmPlan(int Pods, DateTimeOffset? Until, bool Cache, string Why, bool Due = false)
+/// <param name="Ahead">Pods that the cache is asked for: those of windows whose cache's time has come, too.</param>
+internal sealed record PrewarmPlan(int Pods, DateTimeOffset? Until, bool Cache, string Why, bool Due = false, int Ahead = 0)
 {
     public static readonly PrewarmPlan Nothing = new(0, null, true, "");
 }
@@ -36,7 +37,7 @@ internal static class PrewarmPlanner
         var (pods, until, why, faults) = (0, (DateTimeOffset?)null, "", "");
         var lead = TimeSpan.FromSeconds(Math.Max(spec.PodLeadSeconds, starts));
         var cacheLead = lead + TimeSpan.FromSeconds(Math.Max(spec.CacheLeadSeconds, loads));
-        var cache = false;
+        var (cache, ahead) = (false, 0);
         foreach (var window in spec.Windows)
         {
             CronWindow cron;
@@ -55,7 +56,10 @@ internal static class PrewarmPlanner
                 (pods, until, why) = (Math.Max(pods, window.Pods), until > end ? until : end, $"window \"{window.Cron}\" {window.TimeZone}");
             }
 
-            cache |= Ends(cron, now, cacheLead) is not null;
+            if (Ends(cron, now, cacheLead) is not null)
+            {
+                (cache, ahead) = (true, Math.Max(ahead, window.Pods));
+            }
         }
 
         var due = cache;
@@ -67,11 +71,14 @@ internal static class PrewarmPlanner
             (pods, until, why) = (Math.Max(pods, learned), until > end ? until : end, why.Length > 0 ? why : $"a call is likely enough until {end:u}");
         }
 
-        cache |= Open(expected, idle, cacheLead.TotalSeconds) is not null;
+        if (Open(expected, idle, cacheLead.TotalSeconds) is not null)
+        {
+            (cache, ahead) = (true, Math.Max(ahead, learned));
+        }
 
         // 4
         cache |= pods > 0 || spec.Cache != "Release" || idle < spec.CacheIdleMinutes * 60;
-        return new(pods, until, cache, faults.Length > 0 ? faults : why.Length > 0 ? why : cache ? "no window, and no call is likely enough to pay for a pod" : "no window and no call for long: the cache is let go", due);
+        return new(pods, until, cache, faults.Length > 0 ? faults : why.Length > 0 ? why : cache ? "no window, and no call is likely enough to pay for a pod" : "no window and no call for long: the cache is let go", due, ahead);
     }
 
     /// <summary>When the window ends that is open now or opens within <paramref name="lead"/>; null: none.</summary>

@@ -188,7 +188,7 @@ internal sealed class PrewarmTick(
             CachePrice = look.CachePrice > 1 ? Math.Round(look.CachePrice, 2) : null,
             CacheWorkers = looks.CacheWorkers(look, status.Pods),
         };
-        PrewarmMetrics.Observe(look, status, seconds);
+        PrewarmMetrics.Observe(look, status, seconds, now);
         _measured.Add(key);
         // A model that nobody has anything prepared for needs no status.
         told = _told!.GetValueOrDefault(key) ?? new();

@@ -53,6 +53,42 @@ public sealed class PrewarmingTests
         Assert.InRange((double)(await world.ModelAsync("sleeper")).At("status", "prewarm", "podSeconds")!, 30, 60);
     }
 
+    [Fact(Explicit = true)]
+    public async Task Cache_TakenBackForManyPods_HasACopyOnEachNodeThatTheyNeed_AndAsManyAsTheSpecSaysOtherwise()
+    {
+        await using var sandbox = await SandboxUp.StartAsync(["prewarm-workers"], "--scale-to-zero", "3", "--pod-start", "1", "--remote-mbps", "800");
+        var world = await ColdStartTests.ServeAsync(sandbox, "prewarm-workers", m => m["spec"]!["cache"] = new JsonObject { ["replicas"] = 1, ["keepVersions"] = 1 });
+        await world.UploadAsync(await TrainedModels.LargeAsync("orchard", 8_000_000), "models/v2");
+        await world.ServesAsync("sleeper", "v2");
+        await ColdStartTests.AtZeroAsync(world);
+        var revisions = (await world.ListAsync("apis/serving.knative.dev/v1", "revisions")).Count;
+        await ReleasedAsync(world);
+
+        // A thousand pods would read 8 MB each in a second: seven nodes' bandwidth, three are allowed. Nothing is spent on the pods themselves.
+        await ChangeAsync(world, """{"windows":[{"cron":"* * * * *","minutes":5,"pods":1000}],"podLeadSeconds":1,"maxCacheWorkers":3,"budget":{"podHours":0} }""");
+        await WorkersAsync(world, 3);
+        var back = await world.UntilAsync("sleeper", m => m.Text("status", "locality", "verdict") == "Local", "its cache is not loaded");
+        Assert.Equal((3, 3), (back.Number("status", "locality", "copies"), back.Number("status", "locality", "workers")));
+        Assert.Contains((await world.ListAsync("apis/data.fluid.io/v1alpha1", "dataloads")), l => l.Name().EndsWith("-wake", StringComparison.Ordinal) && l.At("spec", "target").Objects().All(t => t.Number("replicas") is 3));
+        var answer = await ColdStartTests.AskAsync(sandbox);
+        Assert.Equal(HttpStatusCode.OK, answer.Status);
+        Assert.Contains("Local", $"{(await world.ModelAsync("sleeper")).At("status", "locality")}", StringComparison.Ordinal);
+
+        // Let go, and kept again for nobody in particular.
+        await ReleasedAsync(world);
+        await ChangeAsync(world, """{"cache":"Keep","maxCacheWorkers":3}""");
+        await WorkersAsync(world, 1);
+        await world.UntilAsync("sleeper", m => m.Text("status", "locality", "verdict") == "Local" && m.Number("status", "locality", "copies") == 1, "its cache is not loaded again");
+        Assert.Equal(revisions, (await world.ListAsync("apis/serving.knative.dev/v1", "revisions")).Count);
+    }
+
+    private static async Task ReleasedAsync(UserWorld world)
+    {
+        await ChangeAsync(world, """{"cache":"Release","cacheIdleMinutes":0,"windows":null,"budget":null}""");
+        await world.UntilAsync("sleeper", m => m.Text("status", "prewarm", "cache") == "Released", "its cache is not let go");
+        await WorkersAsync(world, 0);
+    }
+
     private static async Task KillAsync(SandboxUp sandbox)
     {
         if (sandbox.Deployed)

@@ -43,15 +43,17 @@ internal static class TrainedModels
     /// <summary>A copy of it with the second shard's head overwritten.</summary>
     public static async Task<string> CorruptAsync(string text)
     {
-        var copy = Path.Combine(s_root, $"corrupt-{Guid.NewGuid():N}");
-        Directory.CreateDirectory(copy);
-        foreach (var file in new DirectoryInfo(await FolderAsync(text)).GetFiles())
-        {
-            file.CopyTo(Path.Combine(copy, file.Name));
-        }
-
+        var copy = await CopyAsync(text);
         using var shard = File.OpenWrite(Directory.GetFiles(copy, "*.safetensors").Order(StringComparer.Ordinal).ElementAt(1));
         shard.Write("this is no safetensors header, it is prose"u8);
+        return copy;
+    }
+
+    /// <summary>A copy of it with a file beside its weights that nobody asks for.</summary>
+    public static async Task<string> LargeAsync(string text, int bytes)
+    {
+        var copy = await CopyAsync(text);
+        await File.WriteAllBytesAsync(Path.Combine(copy, "optimizer.bin"), new byte[bytes]);
         return copy;
     }
 
@@ -90,5 +92,17 @@ internal static class TrainedModels
         }
 
         return words;
+    }
+
+    private static async Task<string> CopyAsync(string text)
+    {
+        var copy = Path.Combine(s_root, $"copy-{Guid.NewGuid():N}");
+        Directory.CreateDirectory(copy);
+        foreach (var file in new DirectoryInfo(await FolderAsync(text)).GetFiles())
+        {
+            file.CopyTo(Path.Combine(copy, file.Name));
+        }
+
+        return copy;
     }
 }

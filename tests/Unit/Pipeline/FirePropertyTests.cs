@@ -1,5 +1,6 @@
 using System.Text.Json;
 using CsCheck;
+using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Rollout;
 using Prewarm.Functions.Warm;
@@ -65,9 +66,47 @@ public class FirePropertyTests
         }, iter: histories, threads: 1, print: Print);
     }
 
-    private static FireWorld Run(Character[] characters, int[][] steps, bool deletions)
+    /// <summary>Whatever was asked of the cache in between: in the end it has what is asked for then, and what is said of it is what there is.</summary>
+    [Fact]
+    public void TwoReplicas_CacheLetGoAndTakenBack_HasTheWorkersThatWereAskedForLast() => SameWorkers(Histories);
+
+    /// <inheritdoc cref="TwoReplicas_AnyOrderAndCrashes_SameEndInManyHistories"/>
+    [Fact(Explicit = true)]
+    public void TwoReplicas_CacheLetGoAndTakenBack_HasTheWorkersThatWereAskedForLastInManyHistories() => SameWorkers(50 * Histories);
+
+    private static void SameWorkers(int histories)
     {
-        var world = new FireWorld(s_versions.Zip(characters).ToDictionary(p => p.First, p => p.Second)) { Deletions = deletions };
+        var more = 0;
+        s_history.Sample(history =>
+        {
+            var expected = Run(history.Characters, [[], [], []], false);
+            var world = Run(history.Characters, history.Steps, false, marks: true);
+            Assert.Equal(expected.Status.Version, world.Status.Version);
+            if (Workers(world) is not { } workers)
+            {
+                return;
+            }
+
+            var gone = CacheMark.Of(world.Model()).Gone(world.Now);
+            Assert.Contains(workers, gone ? [(0, null), (0, 3), (0, 4)] : (List<(int, int?)>)[(2, null), (3, 3), (4, 4)]);
+            more += workers.Noted is null ? 0 : 1;
+            foreach (var (mark, now) in ((string?, int)[])[("released", 0), ("workers 3", 3), ("workers 4", 3), ("released", 0), ("workers 9", 4), ("released", 0), (null, 2)])
+            {
+                world.Mark(mark);
+                world.Quiesce();
+                Assert.Equal((mark, now), (mark, Workers(world)!.Value.Made));
+            }
+        }, iter: histories, threads: 1, print: Print);
+        // Where nobody ever had more than two, nothing was tried.
+        Assert.InRange(more, 1, histories);
+
+        static (int Made, int? Noted)? Workers(FireWorld world) => world.Status.Versions!.Find(v => v.State == VersionState.Serving) is { } serving
+            ? (world.Runtimes.Find(r => r.Metadata.Name == serving.Dataset)!.Spec!.Replicas!.Value, serving.Workers) : null;
+    }
+
+    private static FireWorld Run(Character[] characters, int[][] steps, bool deletions, bool marks = false)
+    {
+        var world = new FireWorld(s_versions.Zip(characters).ToDictionary(p => p.First, p => p.Second)) { Deletions = deletions, Marks = marks };
         foreach (var (version, picks) in s_versions.Zip(steps))
         {
             world.Upload(version);

@@ -47,6 +47,14 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
     /// <summary>Somebody deletes DataLoads: a replica that read before may then start the attempt before it once more, until the next look ends it (RepairTests).</summary>
     public bool Deletions { get; init; }
 
+    /// <summary>The prewarmer lets the cache go and takes it back, with more workers or fewer.</summary>
+    public bool Marks
+    {
+        get;
+        init => _template.Model.Spec!.Prewarm.MaxCacheWorkers = (field = value) ? 4 : null;
+    }
+
+
     public void Upload(string version)
     {
         // What serves since the same second would be kept in no certain order.
@@ -73,6 +81,9 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
             case 14 or 15:
                 PlayFluid(pick / 20);
                 break;
+            case 18 when Marks:
+                Mark((pick / 20 % 5) switch { 0 => null, 1 => "workers 3", 2 => $"workers 9 until {Now.AddMinutes(1):yyyy-MM-dd'T'HH:mm:ss'Z'}", _ => "released" });
+                break;
             case 19 when Deletions:
                 Delete(pick / 20);
                 break;
@@ -83,6 +94,8 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
 
         Check();
     }
+
+    public void Mark(string? mark) => _template.Annotate(Ownership.CacheAnnotation, mark);
 
     /// <summary>Everybody works until nothing moves any more.</summary>
     public void Quiesce()
@@ -269,7 +282,7 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
         load.Status = new() { Phase = failed < character.LoadFailures ? "Failed" : "Complete" };
         if (load.Status.Phase == "Complete")
         {
-            Datasets.Find(d => d.Metadata.Name == load.Spec!.Dataset!.Name)!.Status!.CacheStates!["cached"] = character.Warms ? "2.00MiB" : "1.00MiB";
+            Datasets.Find(d => d.Metadata.Name == load.Spec!.Dataset!.Name)!.Status!.CacheStates!["cached"] = $"{load.Spec!.Target![0].Replicas - (character.Warms ? 0 : 1)}.00MiB";
         }
     }
 
@@ -368,17 +381,12 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
         }
     }
 
-    private CachedModel Model()
+    /// <summary>As one who reads it now has it.</summary>
+    public CachedModel Model()
     {
-        var model = _template.Model;
-        return new()
-        {
-            ApiVersion = model.ApiVersion,
-            Kind = model.Kind,
-            Metadata = model.Metadata,
-            Spec = model.Spec,
-            Status = _status is null ? null : Copy(new CachedModel { Status = _status }, CatalogKinds.CachedModels.Json).Status,
-        };
+        var model = Copy(new CachedModel { ApiVersion = _template.Model.ApiVersion, Kind = _template.Model.Kind, Metadata = _template.Model.Metadata, Status = _status }, CatalogKinds.CachedModels.Json);
+        model.Spec = _template.Model.Spec;
+        return model;
     }
 
     private static string Of(ObjectMeta meta) => "v" + meta.Annotations![Ownership.DigestAnnotation][1];

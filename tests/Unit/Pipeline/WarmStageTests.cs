@@ -54,6 +54,80 @@ public class WarmStageTests
     }
 
     [Fact]
+    public void CacheTakenBack_WithAsManyWorkersAsAsked_EachHasACopy_AndSoManyUntilItIsLetGo()
+    {
+        _world.Model.Spec!.Prewarm.MaxCacheWorkers = 4;
+        _world.Serve("v1");
+        _world.Settle();
+        // One that is there keeps its workers: an empty one is of no use, and the proof would fail.
+        Assert.Equal((2, null), Asked("workers 3"));
+        Assert.Equal((0, null), Asked("released"));
+        Assert.Equal((3, 3), Asked("workers 3"));
+        Assert.Contains("3 copies", _world.Condition("CacheWarm").Message, StringComparison.Ordinal);
+        Assert.Equal((3, 3), Asked("workers 4 until 2100-01-01T00:00:00Z"));
+        Assert.Equal((3, 3), Asked(null));
+        // What was written of it is lost.
+        _world.Version("v1").Workers = null;
+        Assert.Equal((3, 3), Asked("workers 3"));
+        // A version that comes while so many are asked for has them too.
+        _world.Upload("v2");
+        Assert.Equal((3, 3), Asked("workers 3", "v2"));
+        Assert.Equal(3, _world.Loads.Find(l => l.Metadata.Name == _world.Version("v2").DataLoad)!.Spec!.Target![0].Replicas);
+        Assert.Equal((3, 3), Asked("released", "v2"));
+        Assert.Equal(0, Asked("released").Workers);
+        // Not more than a person allows, and not less than the spec says.
+        Assert.Equal((4, 4), Asked("workers 99"));
+        Assert.Equal(0, Asked("released").Workers);
+        Assert.Equal((2, null), Asked("workers 1"));
+        Assert.Equal(0, Asked("released").Workers);
+        _world.Model.Spec.Prewarm.MaxCacheWorkers = null;
+        Assert.Equal((2, null), Asked("workers 3"));
+    }
+
+    /// <summary>With copies of its own a cache has more workers and not more copies.</summary>
+    [Fact]
+    public void CacheTakenBack_CopiesThatThePersonCounts_StayAsMany()
+    {
+        (_world.Model.Spec!.Prewarm.MaxCacheWorkers, _world.Model.Spec.Cache.Copies) = (4, 1);
+        _world.Serve("v1");
+        _world.Settle();
+        Asked("released");
+        Assert.Equal((4, 4), Asked("workers 4"));
+        Assert.Equal(1, WarmObjects.Copies(_world.Model, _world.Version("v1")));
+    }
+
+    [Theory]
+    [InlineData("workers 3 until 2026-11-29T10:00:00Z", 3, true)]
+    [InlineData("until 2026-11-29T10:00:00Z", null, true)]
+    [InlineData("workers 3", 3, false)]
+    public void CacheMark_IsReadAsWritten(string text, int? workers, bool ends)
+    {
+        _world.Annotate(Ownership.CacheAnnotation, text);
+        var mark = CacheMark.Of(_world.Model);
+        Assert.Equal((workers, ends, false, text), (mark.Workers, mark.Until is not null, mark.Released, mark.Text));
+    }
+
+    [Theory]
+    [InlineData("workers")]
+    [InlineData("workers 0")]
+    [InlineData("workers -3")]
+    [InlineData("workers 99999999999")]
+    [InlineData("workers three until")]
+    [InlineData("released workers 3")]
+    public void CacheMark_ThatCannotBeRead_AsksForNothing(string text)
+    {
+        _world.Annotate(Ownership.CacheAnnotation, text);
+        Assert.Equal(default, CacheMark.Of(_world.Model));
+    }
+
+    private (int? Workers, int? Noted) Asked(string? mark, string version = "v1")
+    {
+        _world.Annotate(Ownership.CacheAnnotation, mark);
+        _world.Settle();
+        return (_world.Runtimes.Find(r => r.Metadata.Name == _world.Version(version).Dataset)!.Spec!.Replicas, _world.Version(version).Workers);
+    }
+
+    [Fact]
     public void FailedLoads_BoundedThenAPersonMayAskForMore()
     {
         _world.Model.Spec!.Cache.Proof = "require";

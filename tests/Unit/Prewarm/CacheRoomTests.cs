@@ -163,6 +163,56 @@ public sealed class CacheRoomTests : IAsyncDisposable
         Assert.Equal((4, 4), (status.Pods, status.CacheWorkers));
     }
 
+    /// <summary>40 GB are to be read in 10 s, and a node gives 1.25 GB/s: four nodes, where a person allows them and they have room.</summary>
+    [Theory]
+    [InlineData(8, null, 4)]
+    [InlineData(3, null, 3)]
+    [InlineData(8, 25.0, 2)]
+    [InlineData(null, null, 1)]
+    public async Task Cache_TakenBackForPods_HasTheWorkersThatTheyNeed(int? most, double? room, int workers)
+    {
+        await StartAsync(new() { StateNamespace = "default", NamespaceCacheGb = room is { } limit ? Team(limit) : new Dictionary<string, double>(), NamespaceCacheGbHours = Team(10_000) });
+        var max = most is null ? "" : $$""","maxCacheWorkers":{{most}}""";
+        await _world.ServeAsync("a", $$"""{"windows":[{"cron":"0 1 * * *","minutes":30,"pods":4}],"podLeadSeconds":10,"cache":"Release","cacheIdleMinutes":5{{max}}}""", gigabytes: 10);
+        var prewarmer = _world.Start();
+        while (_world.Now < PrewarmWorld.Begin.AddMinutes(70))
+        {
+            await _world.StepAsync(s_minute, 1, prewarmer);
+            Assert.InRange(_world.Gigabytes, 0, room ?? 80);
+        }
+
+        Assert.Equal((4, true, true, workers), (_world["a"].Pods, _world["a"].Workers, _world["a"].Loaded, _world["a"].More ?? 1));
+        var status = await _world.StatusAsync("a");
+        Assert.Equal(workers * 10.0, status.CacheGb);
+        Assert.Equal(workers < 4 ? 4 : null, status.CacheWorkers);
+        Assert.Equal(1, _world["a"].Loads);
+
+        // Let go, and back for one call: one worker gives what a pod reads in the time it has.
+        while (_world.Now < PrewarmWorld.Begin.AddMinutes(110))
+        {
+            await _world.StepAsync(s_minute, 1, prewarmer);
+        }
+
+        Assert.Equal((0, 0.0), (_world["a"].Pods, _world.Gigabytes));
+        prewarmer.Call("a", _world.Now);
+        await _world.StepAsync(s_minute, 3, prewarmer);
+        Assert.Equal((true, 10.0), (_world["a"].Loaded, _world.Gigabytes));
+    }
+
+    /// <summary>A person who wants it kept after all gets its bytes back, not only its workers.</summary>
+    [Fact]
+    public async Task Cache_KeptAgain_IsLoaded()
+    {
+        await StartAsync(new() { StateNamespace = "default" });
+        await _world.ServeAsync("a", """{"cache":"Release","cacheIdleMinutes":0}""");
+        var prewarmer = _world.Start();
+        await _world.StepAsync(s_minute, 3, prewarmer);
+        Assert.False(_world["a"].Workers);
+        await _world.SpecAsync("a", """{"cache":"Keep"}""");
+        await _world.StepAsync(s_minute, 3, prewarmer);
+        Assert.Equal((true, true, 1), (_world["a"].Workers, _world["a"].Loaded, _world["a"].Loads));
+    }
+
     private async Task StartAsync(PrewarmOptions options, params string[] models)
     {
         _world = new(options);

@@ -26,6 +26,19 @@ public sealed class PrewarmPlannerTests
     }
 
     [Fact]
+    public void Plan_CacheIsAskedFor_ForThePodsThatComeAfterIt()
+    {
+        var spec = new PrewarmSpec { Windows = [new() { Cron = "50 0 * * *", Minutes = 30, Pods = 2 }, new() { Cron = "52 0 * * *", Minutes = 30, Pods = 5 }], CacheLeadSeconds = 240 };
+        PrewarmPlan At(int minutes) => PrewarmPlanner.Plan(spec, [new(300, 600)], s_eight.ToUnixTimeSeconds(), 3, s_eight.AddMinutes(minutes));
+        // Five minutes ahead of each; and of what is expected at 00:05.
+        Assert.Equal((0, 3), (At(1).Pods, At(1).Ahead));
+        Assert.Equal((3, 3), (At(5).Pods, At(5).Ahead));
+        Assert.Equal((0, 0), (At(44).Pods, At(44).Ahead));
+        Assert.Equal((0, 2), (At(46).Pods, At(46).Ahead));
+        Assert.Equal((0, 5), (At(47).Pods, At(47).Ahead));
+    }
+
+    [Fact]
     public void Plan_Paused_IsNothing()
     {
         var spec = new PrewarmSpec { Paused = true, Windows = [new() { Cron = "* * * * *" }] };

@@ -43,7 +43,7 @@ internal sealed class PrewarmWorld(PrewarmOptions? options = null) : IAsyncDispo
     public int Knocks => _knocks;
 
     /// <summary>GB (10^9 bytes) of the caches that have workers, at the end of each step.</summary>
-    public double Gigabytes => _models.Values.Where(m => m.Workers).Sum(m => m.Gigabytes);
+    public double Gigabytes => _models.Values.Where(m => m.Workers).Sum(m => m.Gigabytes * (m.More ?? 1));
 
     private int _knocks;
 
@@ -76,15 +76,10 @@ internal sealed class PrewarmWorld(PrewarmOptions? options = null) : IAsyncDispo
             ["metadata"] = new JsonObject { ["name"] = name },
             ["spec"] = new JsonObject { ["source"] = new JsonObject { ["uri"] = $"oss://b/{name}", ["endpoint"] = "e" }, ["cache"] = new JsonObject { ["replicas"] = 1 }, ["prewarm"] = JsonNode.Parse(prewarm) },
         }, Deadline);
-        var digest = "0123456789abcdef0123456789abcdef";
         await StatusAsync(Kinds.PodAutoscalers, revision, """{"actualScale":0,"conditions":[]}""");
-        await StatusAsync(Kinds.CachedModels, name, $$"""
-            {"url":"http://{{name}}.example.com",
-             "versions":[{"name":"v1","digest":"{{digest}}","bytes":{{(long)(gigabytes * 1e9)}},"state":"Serving","dataset":"{{FluidNames.Dataset(name, digest)}}","path":"/{{name}}","revision":"{{revision}}"}]}
-            """);
         var model = new ServedModel(name, gigabytes) { Workers = true, Loaded = true };
         _models[name] = model;
-        await LocalityAsync(model);
+        await ToldAsync(model);
     }
 
     public async Task DeleteAsync(string name)
@@ -140,7 +135,8 @@ internal sealed class PrewarmWorld(PrewarmOptions? options = null) : IAsyncDispo
             }
 
             // The line and Fluid.
-            var gone = CacheMark.Of(seen).Gone(Now);
+            var mark = CacheMark.Of(seen);
+            var gone = mark.Gone(Now);
             var mine = loads.Where(l => l.Text("metadata", "labels", Ownership.ModelLabel) == model.Name && l.Text("status", "phase") is not ("Complete" or "Failed")).ToList();
             foreach (var load in mine)
             {
@@ -157,16 +153,24 @@ internal sealed class PrewarmWorld(PrewarmOptions? options = null) : IAsyncDispo
 
             if (gone == model.Workers || mine.Count > 0)
             {
-                (model.Workers, model.Loaded) = (!gone, model.Loaded && !gone);
-                await LocalityAsync(model);
+                (model.Workers, model.Loaded, model.More) = (!gone, model.Loaded && !gone, gone || model.Workers ? model.More : mark.Workers);
+                await ToldAsync(model);
             }
         }
     }
 
     private static DateTimeOffset Monday(DateTimeOffset now) => new DateTimeOffset(now.UtcDateTime.Date, TimeSpan.Zero).AddDays(-(((int)now.UtcDateTime.DayOfWeek + 6) % 7));
 
-    private Task LocalityAsync(ServedModel model) => StatusAsync(Kinds.CachedModels, model.Name,
-        $$"""{"locality":{"verdict":"{{(model.Loaded ? "Local" : "Cold")}}","reason":"Played","workers":{{(model.Workers ? 1 : 0)}} } }""");
+    private Task ToldAsync(ServedModel model)
+    {
+        const string digest = "0123456789abcdef0123456789abcdef";
+        return StatusAsync(Kinds.CachedModels, model.Name, $$"""
+            {"url":"http://{{model.Name}}.example.com",
+             "versions":[{"name":"v1","digest":"{{digest}}","bytes":{{(long)(model.Gigabytes * 1e9)}},"state":"Serving","dataset":"{{FluidNames.Dataset(model.Name, digest)}}","path":"/{{model.Name}}",
+                          "revision":"{{model.Name}}-predictor-00001","workers":{{(model.More is { } more ? more : "null")}} }],
+             "locality":{"verdict":"{{(model.Loaded ? "Local" : "Cold")}}","reason":"Played","workers":{{(model.Workers ? model.More ?? 1 : 0)}} } }
+            """);
+    }
 
     private Task StatusAsync(ResourceType<JsonObject> type, string name, string status) => Api.MergePatchAsync(type, Namespace, name, $$"""{"status":{{status}}}""", "status", Deadline);
 

@@ -21,6 +21,9 @@ internal sealed class ServedModel(string name, double gigabytes)
 
     public bool Loaded { get; set; }
 
+    /// <summary>Workers that the line has made, where more than one.</summary>
+    public int? More { get; set; }
+
     /// <summary>DataLoads that have ended.</summary>
     public int Loads { get; set; }
 }
