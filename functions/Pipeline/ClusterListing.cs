@@ -15,8 +15,6 @@ namespace Prewarm.Functions.Pipeline;
 /// <param name="before">The models before these in one sweep: the Secrets and nodes that it has read are not read again.</param>
 internal sealed class ClusterListing(IKubeReader api, IReadOnlyCollection<CachedModel> models, ClusterListing? before = null) : IKubeReader
 {
-    private const string Predictors = "serving.kserve.io/inferenceservice";
-
     // Keyed by kind and namespace, and for Secrets by name.
     private readonly ConcurrentDictionary<(string Plural, string? Ns, string? Name), Lazy<Task<object?>>> _ofModels = new(), _ofAll = before?._ofAll ?? new();
 
@@ -53,7 +51,7 @@ internal sealed class ClusterListing(IKubeReader api, IReadOnlyCollection<Cached
 
     private static (string? Selector, string? Label) Asked<T>(IEnumerable<CachedModel> models) where T : class =>
         typeof(T) == typeof(Node) ? (null, null)
-        : typeof(T) == typeof(Pod) ? ($"{Predictors} in ({string.Join(',', models.Select(m => Ownership.LabelValue(m.ServiceName())))})", Predictors)
+        : typeof(T) == typeof(Pod) ? ($"{ServingKinds.ServiceLabel} in ({string.Join(',', models.Select(m => Ownership.LabelValue(m.ServiceName())))})", ServingKinds.ServiceLabel)
         : (Ownership.Selector(models.Select(m => m.Metadata.Name!)), Ownership.ModelLabel);
 
     private static Task<object?> OnceAsync(ConcurrentDictionary<(string, string?, string?), Lazy<Task<object?>>> read, (string, string?, string?) key, Func<Task<object?>> ask) =>

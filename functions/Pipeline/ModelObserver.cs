@@ -139,7 +139,7 @@ internal sealed class ModelObserver(IKubeReader api, IUploadSource uploads, ICat
         try
         {
             // KServe's label, Knative's for the revision.
-            pods = (await api.ListAsync(CoreKinds.Pods, model.Metadata.Namespace, $"serving.kserve.io/inferenceservice={model.ServiceName()}", cancellationToken)).Items;
+            pods = (await api.ListAsync(CoreKinds.Pods, model.Metadata.Namespace, $"{ServingKinds.ServiceLabel}={model.ServiceName()}", cancellationToken)).Items;
         }
         catch (KubeApiException e) when (!e.IsTransient)
         {

@@ -74,6 +74,9 @@ internal sealed partial class ServingJsonContext : JsonSerializerContext;
 
 internal static class ServingKinds
 {
+    /// <summary>KServe's label on everything of an InferenceService, copied down to its pods and the PodAutoscaler.</summary>
+    public const string ServiceLabel = "serving.kserve.io/inferenceservice";
+
     public static readonly ResourceType<InferenceService> InferenceServices =
         new("serving.kserve.io", "v1beta1", "inferenceservices", "InferenceService", ServingJsonContext.Default.InferenceService);
 

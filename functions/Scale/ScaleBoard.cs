@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Rollout;
 using Prewarm.Functions.Warm;
 
 namespace Prewarm.Functions.Scale;
@@ -274,7 +275,7 @@ internal sealed class ScaleBoard(TimeProvider time) : IScaleView
 
     private static (string, string)? Label(Pod pod, string label) => pod.Metadata.Labels?.GetValueOrDefault(label) is { } value ? (Ns(pod.Metadata), value) : null;
 
-    private static (string, string)? ServiceOf(ObjectMeta meta) => meta.Labels?.GetValueOrDefault(ScaleKinds.ServiceLabel) is { } service ? (Ns(meta), service) : null;
+    private static (string, string)? ServiceOf(ObjectMeta meta) => meta.Labels?.GetValueOrDefault(ServingKinds.ServiceLabel) is { } service ? (Ns(meta), service) : null;
 
     private static IEnumerable<string> Datasets(CachedModel model) => (model.Status?.Versions ?? []).Select(v => v.Dataset).OfType<string>().Distinct(StringComparer.Ordinal);
 

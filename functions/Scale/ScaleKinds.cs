@@ -42,9 +42,6 @@ internal static class ScaleKinds
     public static readonly ResourceType<PodAutoscaler> PodAutoscalers =
         new("autoscaling.internal.knative.dev", "v1alpha1", "podautoscalers", "PodAutoscaler", ScaleJsonContext.Default.PodAutoscaler);
 
-    /// <summary>KServe's label on everything of an InferenceService, copied down to the PodAutoscaler.</summary>
-    public const string ServiceLabel = "serving.kserve.io/inferenceservice";
-
     /// <summary>Knative's label with the Revision's name.</summary>
     public const string RevisionLabel = "serving.knative.dev/revision";
 

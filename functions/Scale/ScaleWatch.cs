@@ -3,6 +3,7 @@ using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Rollout;
 using Prewarm.Functions.Warm;
 
 namespace Prewarm.Functions.Scale;
@@ -27,11 +28,11 @@ internal sealed class ScaleWatch(
             // Adopted Datasets carry no label of ours.
             loops.Add(FollowAsync(FluidKinds.Datasets, ns, null, board.Take, stoppingToken));
             loops.Add(FollowAsync(FluidKinds.JindoRuntimes, ns, null, board.Take, stoppingToken));
-            loops.Add(FollowAsync(ScaleKinds.PodAutoscalers, ns, ScaleKinds.ServiceLabel, TakeAutoscaler, stoppingToken));
+            loops.Add(FollowAsync(ScaleKinds.PodAutoscalers, ns, ServingKinds.ServiceLabel, TakeAutoscaler, stoppingToken));
             loops.Add(FollowAsync(FluidKinds.DataLoads, ns, Ours, board.Take, stoppingToken));
             if (scale.Value.Activations)
             {
-                loops.Add(FollowAsync(CoreKinds.Pods, ns, ScaleKinds.ServiceLabel, TakePods, stoppingToken));
+                loops.Add(FollowAsync(CoreKinds.Pods, ns, ServingKinds.ServiceLabel, TakePods, stoppingToken));
                 loops.Add(FollowAsync(CoreKinds.Pods, ns, "role=jindofs-worker", board.TakeWorkers, stoppingToken));
             }
         }

@@ -43,7 +43,7 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         }
 
         var fingerprint = listing.Fingerprint();
-        if (last is not null && last.Of(model) && last.Fingerprint == fingerprint && last.Observation.Versions.All(v => v.NextLook is null))
+        if (last is not null && last.Of(model) && last.Fingerprint == fingerprint && Settled(last.Observation.Versions))
         {
             // Nothing has changed and time changes nothing: the small files need not be read.
             _judged[model.Key()] = last with { At = listing.At };
@@ -112,10 +112,13 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         }
 
         var versions = UploadPlanner.Plan(source, location.Prefix, listing.Objects, listing.Open, k => content.GetValueOrDefault(k), listing.At);
-        // Where time changes nothing more, the small files are not needed again.
-        var kept = versions.All(v => v.NextLook is null) ? [] : documents;
+        // The small files of what is settled are not needed again.
+        var kept = Settled(versions) ? [] : documents;
         return (new(model.Metadata.Generation, location, listing.At, new(versions, null) { Marks = listing.Marks() }, "", kept), null);
     }
+
+    /// <summary>Time alone changes nothing more about them.</summary>
+    private static bool Settled(IReadOnlyList<UploadedVersion> versions) => versions.All(v => v.NextLook is null);
 
     /// <param name="listed">The object must still be this one; null: any.</param>
     private static async Task<byte[]?> GetAsync(

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Rollout;
 using Prewarm.Functions.Scale;
 using Prewarm.Functions.Warm;
 using Prewarm.Sandbox.ApiServer;
@@ -104,7 +105,7 @@ internal sealed class WakeFleet : IAsyncDisposable
             {
                 ["name"] = Revision(name),
                 ["namespace"] = Namespace,
-                ["labels"] = new JsonObject { [ScaleKinds.ServiceLabel] = name, [ScaleKinds.RevisionLabel] = Revision(name), [ScaleKinds.GenerationLabel] = "1" },
+                ["labels"] = new JsonObject { [ServingKinds.ServiceLabel] = name, [ScaleKinds.RevisionLabel] = Revision(name), [ScaleKinds.GenerationLabel] = "1" },
                 ["annotations"] = new JsonObject { [Ownership.DigestAnnotation] = Digest },
             },
             ["spec"] = new JsonObject(),

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Microsoft.Extensions.Logging;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
+using Prewarm.Functions.Rollout;
 using Prewarm.Functions.Scale;
 using Prewarm.Functions.Warm;
 using Prewarm.Sandbox.Cluster;
@@ -108,7 +109,7 @@ public sealed class ScaleViewTests : IAsyncLifetime
 
     private static PodAutoscaler Autoscaler(string model, string active, int actual) => new()
     {
-        Metadata = new() { Name = ScaleWorld.Revision(model), Namespace = "default", Labels = new() { [ScaleKinds.ServiceLabel] = model, [ScaleKinds.RevisionLabel] = ScaleWorld.Revision(model) } },
+        Metadata = new() { Name = ScaleWorld.Revision(model), Namespace = "default", Labels = new() { [ServingKinds.ServiceLabel] = model, [ScaleKinds.RevisionLabel] = ScaleWorld.Revision(model) } },
         Status = new() { DesiredScale = actual, ActualScale = actual, Conditions = [new() { Type = "Active", Status = active, Reason = "NoTraffic" }] },
     };
 

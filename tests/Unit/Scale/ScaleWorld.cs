@@ -7,6 +7,7 @@ using Microsoft.Extensions.Options;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Kubernetes;
 using Prewarm.Functions.Pipeline;
+using Prewarm.Functions.Rollout;
 using Prewarm.Functions.Scale;
 using Prewarm.Functions.Warm;
 using Prewarm.Sandbox.Cluster;
@@ -92,7 +93,7 @@ internal sealed class ScaleWorld : IAsyncDisposable
                 ["namespace"] = Ns,
                 ["labels"] = new JsonObject
                 {
-                    [ScaleKinds.ServiceLabel] = name,
+                    [ServingKinds.ServiceLabel] = name,
                     [ScaleKinds.RevisionLabel] = Revision(name),
                     [ScaleKinds.GenerationLabel] = "1",
                 },
