@@ -35,6 +35,7 @@ internal static class CleanupStage
             version.Dataset = null;
             version.DataLoad = null;
             version.CachedBefore = null;
+            version.Workers = null;
         }
 
         bool Dead(ObjectMeta meta) => Ours(meta) is { } digest && !needed.Contains(meta.Name!) && !kept.Contains(digest) && (known.Contains(digest) || Old(meta));

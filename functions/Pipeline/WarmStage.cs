@@ -66,12 +66,17 @@ internal static class WarmStage
             return pass.DatasetOf(version) is not null;
         }
 
-        if (pass.Upload(version)?.Prefix is not { } prefix)
+        // Its folder may be gone, or the store away: what is there is still looked after.
+        var prefix = pass.Upload(version)?.Prefix;
+        if (prefix is not null)
+        {
+            pass.Ensure(pass.DatasetOf(version), WarmObjects.Dataset(pass.Model, version.Dataset!, prefix, version.Name, version.Digest!), d => new LineAction.ApplyDataset(d), FluidJsonContext.Default.Dataset);
+        }
+        else if (pass.RuntimeOf(version) is null)
         {
             return false;
         }
 
-        pass.Ensure(pass.DatasetOf(version), WarmObjects.Dataset(pass.Model, version.Dataset!, prefix, version.Name, version.Digest!), d => new LineAction.ApplyDataset(d), FluidJsonContext.Default.Dataset);
         // The prewarmer asks by a mark, so that this field has one writer. A version on its way needs its cache.
         var mark = CacheMark.Of(pass.Model);
         Size(pass, version, mark);
@@ -83,7 +88,7 @@ internal static class WarmStage
         }
 
         pass.Ensure(pass.RuntimeOf(version), runtime, r => new LineAction.ApplyRuntime(r), FluidJsonContext.Default.JindoRuntime);
-        return true;
+        return prefix is not null;
     }
 
     /// <summary>

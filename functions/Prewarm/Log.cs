@@ -50,4 +50,10 @@ internal static partial class Log
 
     [LoggerMessage(913, LogLevel.Warning, "{Prometheus} was away for long: {Minutes} minutes of calls that pass no relay are not learned from")]
     public static partial void PrometheusMinutesLost(ILogger logger, string prometheus, long minutes);
+
+    [LoggerMessage(915, LogLevel.Warning, "holds on {Kind} of {Where} cannot be taken back, will try again at the next tick: {Message}")]
+    public static partial void NotReaped(ILogger logger, string kind, string where, string message);
+
+    [LoggerMessage(916, LogLevel.Warning, "{Where}: what its models have cost cannot be read, so nothing is done for them until the next tick: {Message}")]
+    public static partial void NotTold(ILogger logger, string where, string message);
 }

@@ -14,20 +14,34 @@ namespace Prewarm.Functions.Prewarm;
 /// </summary>
 internal sealed class CacheActor(IKubeApi api, WakeLoads loads, CacheChoice choice, PrewarmOptions options, TimeProvider time, ILogger<CacheActor> logger)
 {
+    // A load that did not help is not made again at once: each is a Job, and may read all bytes from remote.
+    private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromHours(1);
+
     private readonly ConcurrentDictionary<ModelKey, DateTimeOffset> _loading = new();
+    private readonly ConcurrentDictionary<ModelKey, (TimeSpan Pause, DateTimeOffset Next)> _loads = new();
 
     /// <summary>Seconds that the load which has just ended took, from asking for it to its bytes being there, once; null: none has ended.</summary>
-    public double? Took(CachedModel model, DateTimeOffset now) =>
-        model.Status?.Locality?.Verdict is "Local" or "Spread" or "Remote" && _loading.TryRemove(model.Key(), out var since) ? Math.Max(0, (now - since).TotalSeconds) : null;
+    public double? Took(CachedModel model, DateTimeOffset now)
+    {
+        if (model.Status?.Locality?.Verdict is not ("Local" or "Spread" or "Remote"))
+        {
+            return null;
+        }
+
+        _loads.TryRemove(model.Key(), out _);
+        return _loading.TryRemove(model.Key(), out var since) ? Math.Max(0, (now - since).TotalSeconds) : null;
+    }
 
     /// <summary>Whether pods read from it now. What cannot be asked is not taken away.</summary>
     public async Task<bool> InUseAsync(ModelLook look, CancellationToken cancellationToken) =>
-        await api.GetAsync(PrewarmKinds.Autoscalers, look.Key.Namespace, look.Revision, cancellationToken) is not { Status: { ActualScale: null or 0 } };
+        await api.GetAsync(PrewarmKinds.Autoscalers, look.Key.Namespace, look.Revision, cancellationToken) is not { Status: { ActualScale: null or 0, DesiredScale: null or 0 } };
 
     /// <param name="tell">Writes the status, and with it what is charged.</param>
     /// <returns>With <see cref="PrewarmStatus.Cache"/> Kept or Released.</returns>
     public async Task<PrewarmStatus> ActAsync(ModelLook look, CacheOrder order, Func<PrewarmStatus, Task> tell, DateTimeOffset now, CancellationToken cancellationToken)
     {
+        look = order.Fewer ? look with { WorkersBack = null } : look;
         var (key, status, keep, gone) = (look.Key, look.Told, order.Keep, look.Mark.Gone(now));
         // 1
         if (keep && choice.Counted(look))
@@ -65,6 +79,7 @@ internal sealed class CacheActor(IKubeApi api, WakeLoads loads, CacheChoice choi
             else if (!keep && !gone)
             {
                 _loading.TryRemove(key, out _);
+                _loads.TryRemove(key, out _);
                 choice.Left(key, now);
                 Log.Cache(logger, key, "released", order.Why ?? look.Plan.Why);
             }
@@ -77,10 +92,15 @@ internal sealed class CacheActor(IKubeApi api, WakeLoads loads, CacheChoice choi
 
         // 3
         var prepared = look.Plan.Pods > 0 || look.Spec.Cache == "Release" || _loading.ContainsKey(key) || (look.Ours && (choice.Bound(key.Namespace) || choice.Counted(look)));
-        if (!gone && prepared && look.Mark.Workers == look.Serving.Workers && look.Model.Status?.Locality?.Verdict is "Cold" or "Partial")
+        if (!gone && prepared && look.Mark.Workers == look.Serving.Workers && look.Model.Status?.Locality is { Verdict: "Cold" or "Partial", Reason: not "RuntimeNotReady" }
+            && (!_loads.TryGetValue(key, out var last) || now >= last.Next))
         {
             _loading.TryAdd(key, time.GetUtcNow());
-            await loads.LoadAsync(key, null, cancellationToken);
+            if ((await loads.LoadAsync(key, null, cancellationToken)).Load is not null)
+            {
+                var pause = last.Pause == TimeSpan.Zero ? FirstPause : last.Pause * 4 < LongestPause ? last.Pause * 4 : LongestPause;
+                _loads[key] = (pause, now + pause);
+            }
         }
 
         return status with { Cache = "Kept" };
@@ -89,9 +109,10 @@ internal sealed class CacheActor(IKubeApi api, WakeLoads loads, CacheChoice choi
     /// <summary>Forgets models that are no more.</summary>
     public void Keep(IReadOnlySet<ModelKey> models)
     {
-        foreach (var gone in _loading.Keys.Where(k => !models.Contains(k)))
+        foreach (var gone in _loading.Keys.Concat(_loads.Keys).Where(k => !models.Contains(k)).ToHashSet())
         {
             _loading.TryRemove(gone, out _);
+            _loads.TryRemove(gone, out _);
         }
     }
 

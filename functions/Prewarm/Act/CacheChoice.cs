@@ -6,6 +6,9 @@ namespace Prewarm.Functions.Prewarm;
 internal readonly record struct CacheOrder(CacheVerdict Verdict, string? Why)
 {
     public bool Keep => Verdict is CacheVerdict.Stays or CacheVerdict.Comes;
+
+    /// <summary>It comes with <c>spec.cache.replicas</c> workers: there is no room for more.</summary>
+    public bool Fewer { get; init; }
 }
 
 /// <summary>
@@ -47,6 +50,7 @@ internal sealed class CacheChoice(FleetForecast forecast, PrewarmOptions options
         var claims = looks.Where(l => l.Ours).Select(l => Claim(l, now)).ToList();
         var (byKey, limits) = (looks.ToDictionary(l => l.Key), Limits);
         Dictionary<ModelKey, CacheVerdict> verdicts;
+        var fewer = new HashSet<ModelKey>();
         bool again;
         do
         {
@@ -55,7 +59,15 @@ internal sealed class CacheChoice(FleetForecast forecast, PrewarmOptions options
             verdicts = CachePlanner.Plan(claims, limits);
             for (var i = 0; i < claims.Count; i++)
             {
-                if (verdicts[claims[i].Model] is CacheVerdict.Evicted or CacheVerdict.Idle && await inUse(byKey[claims[i].Model]))
+                var look = byKey[claims[i].Model];
+                if (claims[i].Wanted && verdicts[look.Key] == CacheVerdict.Away && look.WorkersBack is not null && fewer.Add(look.Key))
+                {
+                    // There is no room for as many as its pods would need: one that is there with fewer is more than none.
+                    claims[i] = claims[i] with { Gigabytes = look.GigabytesLeast };
+                    again = true;
+                }
+
+                if (verdicts[claims[i].Model] is CacheVerdict.Evicted or CacheVerdict.Idle && await inUse(look))
                 {
                     claims[i] = claims[i] with { Bound = true };
                     again = true;
@@ -64,7 +76,7 @@ internal sealed class CacheChoice(FleetForecast forecast, PrewarmOptions options
         }
         while (again);
 
-        var orders = verdicts.ToDictionary(v => v.Key, v => Order(v.Value, byKey[v.Key], now));
+        var orders = verdicts.ToDictionary(v => v.Key, v => Order(v.Value, byKey[v.Key], now) with { Fewer = fewer.Contains(v.Key) });
         foreach (var look in looks.Where(l => !l.Ours))
         {
             orders[look.Key] = new(CacheVerdict.Stays, null);
@@ -119,9 +131,10 @@ internal sealed class CacheChoice(FleetForecast forecast, PrewarmOptions options
         {
             Beside = look.Beside,
             Here = here,
-            Leaving = !here && _left.TryGetValue(look.Key, out var left) && now - left < Leave && look.Model.Status?.Locality is not { Workers: 0 or null },
-            Wanted = look.Plan.Cache && pays && affordable,
-            Bound = look.Spec.Paused || look.Told.Pods > 0,
+            Leaving = !here && look.Model.Status?.Locality is { Workers: > 0 } && (look.HandsOff || (_left.TryGetValue(look.Key, out var left) && now - left < Leave)),
+            // Paused: it stays as it is, there or away.
+            Wanted = look.Plan.Cache && pays && affordable && (here || !look.Spec.Paused),
+            Bound = look.Spec.Paused || look.Told.Pods > 0 || look.HandsOff,
             Fresh = _came.TryGetValue(look.Key, out var came) && now - came < Stay,
             Certain = certain || look.Plan.Due,
             Chance = chance,

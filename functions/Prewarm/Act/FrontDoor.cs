@@ -15,7 +15,7 @@ internal sealed class FrontDoor(HttpClient http, Uri? gateway, IArrivals? arriva
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
 
     /// <summary>What it came to, for the log; an answer that takes longer is none.</summary>
-    public async Task<string> KnockAsync(CachedModel model, TimeProvider time, CancellationToken cancellationToken)
+    public async Task<string> KnockAsync(CachedModel model, TimeProvider time)
     {
         if (gateway is null || !Uri.TryCreate(model.Status?.Url, UriKind.Absolute, out var url))
         {
@@ -27,13 +27,12 @@ internal sealed class FrontDoor(HttpClient http, Uri? gateway, IArrivals? arriva
         request.Headers.UserAgent.ParseAdd("prewarm-tick");
         request.Headers.Add(Mark, "1");
         using var limit = new CancellationTokenSource(Limit, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
+            using var answer = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit.Token);
             return $"{(int)answer.StatusCode}";
         }
-        catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException or ObjectDisposedException)
         {
             return e.GetBaseException().Message;
         }

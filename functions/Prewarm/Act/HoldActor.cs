@@ -16,6 +16,9 @@ internal sealed class HoldActor(IKubeApi api, FrontDoor door, PrewarmOptions opt
 
     private readonly ConcurrentDictionary<ModelKey, Watched> _watched = new();
 
+    // One a model at most.
+    private readonly ConcurrentDictionary<ModelKey, Task> _knocks = new();
+
     /// <param name="others">Pod-seconds of this day of the namespace's other models.</param>
     /// <param name="tell">Writes the status, and with it what is charged.</param>
     public async Task<PrewarmStatus> HoldAsync(CachedModel model, string revision, PrewarmPlan plan, PrewarmStatus status, double others, Func<PrewarmStatus, Task> tell, DateTimeOffset now, CancellationToken cancellationToken)
@@ -35,6 +38,7 @@ internal sealed class HoldActor(IKubeApi api, FrontDoor door, PrewarmOptions opt
             return status with { Pods = 0, Until = null };
         }
 
+        var made = false;
         var until = now + options.Lease < plan.Until!.Value ? now + options.Lease : plan.Until.Value;
         if (hold is null || hold.Until <= now || hold.Pods != pods || (hold.Until < until && hold.Until - now < options.Lease / 2))
         {
@@ -60,6 +64,7 @@ internal sealed class HoldActor(IKubeApi api, FrontDoor door, PrewarmOptions opt
                 status = status with { Pods = pods, Until = Whole(until), PodSeconds = Math.Round(status.PodSeconds + today, 1), Why = plan.Why };
                 await tell(status);
                 // 2
+                made = hold is null;
                 hold = new(pods, hold?.Since ?? now, until, hold is null ? held.Metadata.Annotations?.GetValueOrDefault(PrewarmHold.MinScale) : hold.Before);
                 await api.MergePatchAsync(PrewarmKinds.Revisions, key.Namespace, revision, hold.Patch(), null, cancellationToken);
                 Log.Held(logger, key, pods, revision, until, plan.Why);
@@ -79,12 +84,14 @@ internal sealed class HoldActor(IKubeApi api, FrontDoor door, PrewarmOptions opt
         var up = autoscaler?.Status?.ActualScale is > 0;
         // A load that is late or has failed leaves the pod reading from remote: who calls then waits, as for a cold start.
         var warm = up && model.Status?.Locality?.Verdict is not ("Cold" or "Partial");
-        if (!up)
+        if (!up && _knocks.GetValueOrDefault(key) is not { IsCompleted: false })
         {
-            Log.Knocked(logger, key, await door.KnockAsync(model, time, cancellationToken));
+            // Not waited for: the activator answers when a pod is there, and all models' holds are renewed by the same tick.
+            _knocks[key] = KnockAsync(model);
         }
 
-        var watched = _watched.GetOrAdd(key, _ => new(hold!.Since, null, null));
+        // What a process before has held: when its pods came nobody knows here, so nothing is measured.
+        var watched = _watched.GetOrAdd(key, _ => new(hold!.Since, !made && warm ? hold.Since : null, null, Measured: !made));
         _watched[key] = watched with { Ready = watched.Ready ?? (warm ? now : null), Ended = null };
         return status with { Pods = hold!.Pods, Until = Whole(hold.Until) };
     }
@@ -129,34 +136,52 @@ internal sealed class HoldActor(IKubeApi api, FrontDoor door, PrewarmOptions opt
     }
 
     /// <summary>5: takes back what has run out, and what belongs to a model that is paused or gone.</summary>
+    /// <remarks>What is refused for one object, or in one namespace, keeps nothing else from being taken back.</remarks>
     public async Task ReapAsync(string? ns, CatalogSnapshot models, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        foreach (var gone in _watched.Keys.Where(k => !models.ByKey.ContainsKey(k)))
+        foreach (var gone in _watched.Keys.Concat(_knocks.Keys).Where(k => !models.ByKey.ContainsKey(k)).ToHashSet())
         {
             _watched.TryRemove(gone, out _);
+            _knocks.TryRemove(gone, out _);
         }
 
         foreach (var kind in (ResourceType<Scaled>[])[PrewarmKinds.Revisions, PrewarmKinds.Autoscalers])
         {
-            foreach (var held in (await api.ListAsync(kind, ns, PrewarmHold.Label + "=true", cancellationToken)).Items)
+            try
             {
-                if (PrewarmHold.Of(held.Metadata) is not { } hold || (hold.Until > now && !Unwanted(held.Metadata, models)))
+                foreach (var held in (await api.ListAsync(kind, ns, PrewarmHold.Label + "=true", cancellationToken)).Items)
                 {
-                    continue;
+                    if (PrewarmHold.Of(held.Metadata) is { } hold && (hold.Until <= now || Unwanted(held.Metadata, models)))
+                    {
+                        await LetGoAsync(kind, held.Metadata, hold, cancellationToken);
+                    }
                 }
-
-                try
-                {
-                    await api.MergePatchAsync(kind, held.Metadata.Namespace, held.Metadata.Name!, hold.Undo(), null, cancellationToken);
-                    Log.LetGo(logger, held.Metadata.Namespace ?? "", held.Metadata.Name!);
-                }
-                catch (KubeApiException e) when (e.IsNotFound)
-                {
-                    // Deleted meanwhile.
-                }
+            }
+            catch (Exception e) when (PrewarmTick.Expected(e))
+            {
+                Log.NotReaped(logger, kind.Plural, ns ?? "every namespace", e.Message);
             }
         }
     }
+
+    private async Task LetGoAsync(ResourceType<Scaled> kind, ObjectMeta held, PrewarmHold hold, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await api.MergePatchAsync(kind, held.Namespace, held.Name!, hold.Undo(), null, cancellationToken);
+            Log.LetGo(logger, held.Namespace ?? "", held.Name!);
+        }
+        catch (KubeApiException e) when (e.IsNotFound)
+        {
+            // Deleted meanwhile.
+        }
+        catch (Exception e) when (PrewarmTick.Expected(e))
+        {
+            Log.NotReaped(logger, kind.Plural, $"{held.Namespace}/{held.Name}", e.Message);
+        }
+    }
+
+    private async Task KnockAsync(CachedModel model) => Log.Knocked(logger, model.Key(), await door.KnockAsync(model, time));
 
     private static bool Unwanted(ObjectMeta held, CatalogSnapshot models) =>
         models.Models.FirstOrDefault(m => m.Metadata.Namespace == held.Namespace && m.Status?.Versions?.Exists(v => v.Revision == held.Name) == true) is not { } model

@@ -1,4 +1,5 @@
 using Prewarm.Functions.Catalog;
+using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Warm;
 
 namespace Prewarm.Functions.Prewarm;
@@ -41,6 +42,12 @@ internal sealed record ModelLook(CachedModel Model, VersionStatus Serving, strin
     public double Gigabytes(DateTimeOffset now) => Mark.Gone(now)
         ? Size(Model, Serving with { Workers = WorkersBack })
         : Math.Max(Size(Model, Serving), Size(Model, Serving with { Workers = Mark.Workers }));
+
+    /// <summary>The same with no more workers than <c>spec.cache.replicas</c>.</summary>
+    public double GigabytesLeast => Size(Model, Serving with { Workers = null });
+
+    /// <summary>The line does nothing for it, whatever the mark says: a person has said so, or its spec is at fault.</summary>
+    public bool HandsOff { get; } = VersionChoice.Paused(Model) || Model.Status?.Conditions?.Exists(c => c is { Type: "Invalid", Status: "True" }) == true;
 
     /// <inheritdoc cref="Last"/>
     public static double LastOf(IReadOnlyList<ArrivalMinute> recent, ServiceMemory? memory) => recent.Count > 0 ? recent[^1].LastAt : memory?.Last ?? double.NaN;

@@ -7,6 +7,9 @@ namespace Prewarm.Functions.Prewarm;
 /// <summary>Looks at each model that serves: what has come, what that foretells at the prices that the budgets have come to, and what its own plan asks for.</summary>
 internal sealed class ModelLooks(IArrivals arrivals, MemoryStore memories, FleetForecast forecast, PrewarmOptions options)
 {
+    // As many as a window that a person gives may have: what is learned comes from events, and nobody vouches for each.
+    private const int MostLearned = 1000;
+
     private readonly BudgetPrices _prices = new(options);
     private readonly BudgetPrices _cachePrices = new(options, cache: true);
 
@@ -89,7 +92,7 @@ internal sealed class ModelLooks(IArrivals arrivals, MemoryStore memories, Fleet
         }
 
         var predictor = model.Spec!.Serving.Predictor;
-        return PodCount.Pods(minutes.Max(m => m.Count) / 60.0, minutes.Sum(m => m.ServiceSeconds) / served, Whole(predictor?["containerConcurrency"]) ?? 100, Whole(predictor?["maxReplicas"]) ?? 0);
+        return Math.Min(MostLearned, PodCount.Pods(minutes.Max(m => m.Count) / 60.0, minutes.Sum(m => m.ServiceSeconds) / served, Whole(predictor?["containerConcurrency"]) ?? 100, Whole(predictor?["maxReplicas"]) ?? 0));
     }
 
     private static int? Whole(JsonNode? node) => node is JsonValue value && value.TryGetValue<int>(out var number) && number > 0 ? number : null;

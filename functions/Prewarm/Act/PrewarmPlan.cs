@@ -51,12 +51,12 @@ internal static class PrewarmPlanner
                 continue;
             }
 
-            if (Ends(cron, now, lead) is { } end)
+            if (cron.OpenUntil(now, lead) is { } end)
             {
                 (pods, until, why) = (Math.Max(pods, window.Pods), until > end ? until : end, $"window \"{window.Cron}\" {window.TimeZone}");
             }
 
-            if (Ends(cron, now, cacheLead) is not null)
+            if (cron.OpenUntil(now, cacheLead) is not null)
             {
                 (cache, ahead) = (true, Math.Max(ahead, window.Pods));
             }
@@ -79,13 +79,6 @@ internal static class PrewarmPlanner
         // 4
         cache |= pods > 0 || spec.Cache != "Release" || idle < spec.CacheIdleMinutes * 60;
         return new(pods, until, cache, faults.Length > 0 ? faults : why.Length > 0 ? why : cache ? "no window, and no call is likely enough to pay for a pod" : "no window and no call for long: the cache is let go", due, ahead);
-    }
-
-    /// <summary>When the window ends that is open now or opens within <paramref name="lead"/>; null: none.</summary>
-    private static DateTimeOffset? Ends(CronWindow cron, DateTimeOffset now, TimeSpan lead)
-    {
-        var (open, ahead) = (cron.OpenUntil(now), cron.OpenUntil(now + lead));
-        return open > ahead || ahead is null ? open : ahead;
     }
 
     /// <summary>Seconds after the last call at which the window ends that is open now or opens within <paramref name="lead"/>; null: none.</summary>

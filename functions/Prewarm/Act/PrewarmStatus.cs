@@ -100,6 +100,9 @@ internal sealed class Scaled
 internal sealed class ScaledStatus
 {
     public int? ActualScale { get; set; }
+
+    /// <summary>Above 0 while pods are on their way, which read already.</summary>
+    public int? DesiredScale { get; set; }
     public int? ActualReplicas { get; set; }
 }
 

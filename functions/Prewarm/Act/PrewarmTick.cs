@@ -27,7 +27,10 @@ internal sealed class PrewarmTick(
     private readonly Dictionary<ModelKey, DateTimeOffset> _written = [];
     private double _tells = TellsAMinute;
     private readonly HashSet<ModelKey> _measured = [];
-    private Dictionary<ModelKey, PrewarmStatus>? _told;
+    private Dictionary<ModelKey, PrewarmStatus> _told = [];
+
+    // Namespaces (null as "": all) whose models' statuses have been read since it became this process's turn.
+    private readonly HashSet<string> _toldOf = new(StringComparer.Ordinal);
     private DaySpending _spending = new([], default);
     private long? _before;
     private bool _acted;
@@ -61,7 +64,7 @@ internal sealed class PrewarmTick(
         if (mine && !_acted)
         {
             // Who had the turn before has changed what this process has read.
-            _told = null;
+            _toldOf.Clear();
             memories.ReadAgain();
             fleet.ReadAgain();
         }
@@ -79,14 +82,19 @@ internal sealed class PrewarmTick(
         }
 
         Learn(models, now);
-        if (mine)
+        try
         {
-            await ActAsync(models, now, cancellationToken);
+            if (mine)
+            {
+                await ActAsync(models, now, cancellationToken);
+            }
         }
-
-        // 5
-        await memories.SaveAsync(now: false, cancellationToken);
-        await fleet.SaveAsync(now: false, cancellationToken);
+        finally
+        {
+            // 5: whatever was refused above.
+            await memories.SaveAsync(now: false, cancellationToken);
+            await fleet.SaveAsync(now: false, cancellationToken);
+        }
     }
 
     /// <summary>All models' calls in order of time: what one teaches, the next one's forecast has.</summary>
@@ -106,7 +114,7 @@ internal sealed class PrewarmTick(
 
     private async Task ActAsync(CatalogSnapshot models, DateTimeOffset now, CancellationToken cancellationToken)
     {
-        _told ??= await ToldAsync(cancellationToken);
+        await ReadToldAsync(cancellationToken);
         var seconds = _before is { } before ? time.GetElapsedTime(before).TotalSeconds : 0;
         _before = time.GetTimestamp();
         foreach (var gone in _told.Keys.Concat(_measured).Where(k => !models.ByKey.ContainsKey(k)).ToHashSet())
@@ -119,7 +127,7 @@ internal sealed class PrewarmTick(
 
         // 2
         _spending = new(_told, now);
-        var all = models.Models.Select(m => looks.Of(m, _told.GetValueOrDefault(m.Key()) ?? new(), _spending, now)).OfType<ModelLook>().ToList();
+        var all = models.Models.Where(m => _toldOf.Contains("") || _toldOf.Contains(m.Metadata.Namespace ?? "")).Select(m => looks.Of(m, _told.GetValueOrDefault(m.Key()) ?? new(), _spending, now)).OfType<ModelLook>().ToList();
         var orders = await choice.DecideAsync(all, now, async look =>
         {
             try
@@ -144,7 +152,8 @@ internal sealed class PrewarmTick(
                     return;
                 }
 
-                await ModelAsync(look with { Others = _spending.Others(look.Key, _told.GetValueOrDefault(look.Key) ?? new()) }, orders[look.Key], now, seconds, cancellationToken);
+                // A tick over many models takes a while, and what is charged begins when it is written.
+                await ModelAsync(look with { Others = _spending.Others(look.Key, _told.GetValueOrDefault(look.Key) ?? new()) }, orders[look.Key], time.GetUtcNow(), seconds, cancellationToken);
             }
             catch (Exception e) when (Expected(e))
             {
@@ -155,7 +164,7 @@ internal sealed class PrewarmTick(
         // 4
         foreach (var ns in Scopes())
         {
-            await holds.ReapAsync(ns, models, now, cancellationToken);
+            await holds.ReapAsync(ns, models, time.GetUtcNow(), cancellationToken);
         }
     }
 
@@ -191,7 +200,7 @@ internal sealed class PrewarmTick(
         PrewarmMetrics.Observe(look, status, seconds, now);
         _measured.Add(key);
         // A model that nobody has anything prepared for needs no status.
-        told = _told!.GetValueOrDefault(key) ?? new();
+        told = _told.GetValueOrDefault(key) ?? new();
         if (status != told && Due(key, told, status, now) && (told != new PrewarmStatus() || status.Pods > 0 || status.Cache != "Kept" || spec.Windows.Count > 0 || spec.Patience > 0 || spec.Paused || status.CacheGbSeconds is not null))
         {
             await TellAsync(key, status, cancellationToken);
@@ -233,21 +242,33 @@ internal sealed class PrewarmTick(
 
     private IEnumerable<string?> Scopes() => scope.Value.Namespaces is { Count: > 0 } some ? some : (IEnumerable<string?>)[null];
 
-    private async Task<Dictionary<ModelKey, PrewarmStatus>> ToldAsync(CancellationToken cancellationToken)
+    /// <summary>What models' days have cost, as whoever had the turn before wrote it; one namespace that cannot be read keeps no other waiting.</summary>
+    private async Task ReadToldAsync(CancellationToken cancellationToken)
     {
-        var told = new Dictionary<ModelKey, PrewarmStatus>();
-        foreach (var ns in Scopes())
+        if (_toldOf.Count == 0)
         {
-            foreach (var model in (await api.ListAsync(PrewarmKinds.Models, ns, null, cancellationToken)).Items)
-            {
-                if (model.Status?.Prewarm is { } status)
-                {
-                    told[new(model.Metadata.Namespace ?? "", model.Metadata.Name ?? "")] = status;
-                }
-            }
+            _told = [];
         }
 
-        return told;
+        foreach (var ns in Scopes().Where(s => !_toldOf.Contains(s ?? "")))
+        {
+            try
+            {
+                foreach (var model in (await api.ListAsync(PrewarmKinds.Models, ns, null, cancellationToken)).Items)
+                {
+                    if (model.Status?.Prewarm is { } status)
+                    {
+                        _told[new(model.Metadata.Namespace ?? "", model.Metadata.Name ?? "")] = status;
+                    }
+                }
+
+                _toldOf.Add(ns ?? "");
+            }
+            catch (Exception e) when (Expected(e))
+            {
+                Log.NotTold(logger, ns ?? "every namespace", e.Message);
+            }
+        }
     }
 
     private async Task<PrewarmStatus?> FreshAsync(ModelKey key, CancellationToken cancellationToken) =>
@@ -256,8 +277,8 @@ internal sealed class PrewarmTick(
     private async Task TellAsync(ModelKey key, PrewarmStatus status, CancellationToken cancellationToken)
     {
         await api.ApplyPartAsync(PrewarmKinds.Models, key, new() { Prewarm = status }, null, PrewarmKinds.StatusManager, cancellationToken);
-        _spending.Replace(key, _told!.GetValueOrDefault(key), status);
-        _told![key] = status;
+        _spending.Replace(key, _told.GetValueOrDefault(key), status);
+        _told[key] = status;
         _written[key] = time.GetUtcNow();
     }
 }

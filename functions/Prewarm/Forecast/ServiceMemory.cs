@@ -175,7 +175,7 @@ internal sealed class ServiceMemory
     {
         var kind = Leads.AsSpan(pod ? LeadsKept : 0, LeadsKept);
         kind[1..].CopyTo(kind);
-        kind[^1] = (float)Math.Clamp(seconds, 0, 86400);
+        kind[^1] = (float)Math.Clamp(seconds, 0, Longest(pod));
     }
 
     /// <summary>The longest of the last loads (or, with <paramref name="pod"/>, starts of a pod), seconds; 0: none was measured.</summary>
@@ -187,8 +187,11 @@ internal sealed class ServiceMemory
             most = Math.Max(most, seconds);
         }
 
-        return most;
+        return Math.Min(most, Longest(pod));
     }
+
+    // What takes longer was waiting for a person, or for a node, and is no reason to begin so much earlier the next time.
+    private static float Longest(bool pod) => pod ? 1800 : 7200;
 
     private int Bit(long quarter)
     {

@@ -39,15 +39,20 @@ internal sealed class BudgetPrice(double budget, double period, double before = 
     /// <summary>Takes what this period has cost so far, as it was counted elsewhere.</summary>
     public void Observe(double spent, double now)
     {
-        if (current == long.MinValue)
+        var first = current == long.MinValue;
+        if (first)
         {
-            // What went before is in the price it began with.
             (current, pricedAt) = ((long)Math.Floor(now / period), now);
         }
 
         Look(now);
         Spent = spent;
         ahead = budget > 0 ? spent / budget - (now - current * period) / period : 0;
+        if (first)
+        {
+            // What is spent ahead is in the price it began with already.
+            level = Math.Max(0, level - AtOnce * Math.Max(0, ahead));
+        }
     }
 
     /// <summary>Reserves as much of <paramref name="wanted"/> as is left.</summary>

@@ -51,7 +51,7 @@ internal sealed class CronWindow
 
         return TimeZoneInfo.TryFindSystemTimeZoneById(timeZone, out var zone)
             ? new CronWindow(fields, length, zone)
-            : throw new FormatException($"unknown time zone: {timeZone}");
+            : throw new FormatException($"unknown time zone: {timeZone}{(TimeZoneInfo.GetSystemTimeZones().Count > 1 ? ", write an IANA name such as Asia/Shanghai" : ": there are none but UTC where this runs, its image lacks tzdata")}");
     }
 
     /// <summary>The first start after a time; null when there is none within five years.</summary>
@@ -86,18 +86,30 @@ internal sealed class CronWindow
         return null;
     }
 
-    /// <summary>When the window that is open at a time ends; null when none is open.</summary>
-    public DateTimeOffset? OpenUntil(DateTimeOffset now)
+    /// <summary>When the last window ends that is open at a time, or opens within a lead of it; null when there is none.</summary>
+    public DateTimeOffset? OpenUntil(DateTimeOffset now, TimeSpan lead = default) => Last(now + lead, now - length) is { } start ? start + length : null;
+
+    /// <summary>The last start up to a time and after another; null when there is none.</summary>
+    private DateTimeOffset? Last(DateTimeOffset upTo, DateTimeOffset after)
     {
-        DateTimeOffset? until = null;
-        var after = now - length;
-        while (Next(after) is { } start && start <= now)
+        // A local time that comes twice, or is skipped, may be an hour or two beside the instant that it stands for.
+        var latest = TimeZoneInfo.ConvertTime(upTo, zone).DateTime.AddHours(3);
+        var earliest = TimeZoneInfo.ConvertTime(after, zone).Date.AddDays(-1);
+        for (var day = latest.Date; day >= earliest; day = day.AddDays(-1))
         {
-            until = start + length;
-            after = start;
+            for (var hour = Names(day) ? 23 : -1; hour >= 0; hour--)
+            {
+                for (var minute = (hours >> hour & 1) != 0 ? 59 : -1; minute >= 0; minute--)
+                {
+                    if ((minutes >> minute & 1) != 0 && day.AddHours(hour).AddMinutes(minute) is var local && local <= latest && Instant(local) is var start && start <= upTo)
+                    {
+                        return start > after ? start : null;
+                    }
+                }
+            }
         }
 
-        return until;
+        return null;
     }
 
     private bool Names(DateTime day)

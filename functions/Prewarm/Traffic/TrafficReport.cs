@@ -45,11 +45,14 @@ internal sealed record ModelTraffic(string Namespace, string Name, int Count, do
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public int Others { get; init; }
 
+    // Of one prediction.
+    private const double MaxSeconds = 86_400;
+
     public bool Valid(int most) =>
         Namespace is { Length: > 0 and <= 253 } && Name is { Length: > 0 and <= 253 }
         && Count >= 0 && Count <= most && Served >= 0 && Served <= most && Others >= 0 && Others <= most
         && First >= 0 && First <= Last && Last < 60
-        && ServiceSeconds >= 0 && double.IsFinite(ServiceSeconds)
+        && ServiceSeconds >= 0 && ServiceSeconds <= Served * MaxSeconds
         && (FirstByte is not { } first || first is >= 0 and < 86_400);
 }
 
