@@ -107,6 +107,8 @@ internal sealed class LineWorld
             complete ? "all files are there" : "model-00002 is missing", null, Now, golden ? $"models/bloom/{version}/golden.jsonl" : null));
     }
 
+    public void Remove(string version) => _uploads.RemoveAll(u => u.Name == version);
+
     public void Overwrite(string version)
     {
         var index = _uploads.FindIndex(u => u.Name == version);

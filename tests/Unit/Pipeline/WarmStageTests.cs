@@ -53,6 +53,21 @@ public class WarmStageTests
         Assert.Equal(2, Assert.IsType<LineAction.ApplyRuntime>(Assert.Single(_world.Settle())).Runtime.Spec!.Replicas);
     }
 
+    /// <summary>What is paid for ends also where the version's folder has been deleted since.</summary>
+    [Fact]
+    public void CacheKeptUntil_FolderIsGone_NoWorkersAfterItAllTheSame()
+    {
+        _world.Serve("v1");
+        _world.Settle();
+        _world.Annotate(Ownership.CacheAnnotation, new CacheMark(false, _world.Now.AddMinutes(30)).Text);
+        _world.Settle();
+        _world.Remove("v1");
+        Assert.Empty(_world.Settle());
+        Assert.NotNull(_world.Model.Status!.NextLook);
+        _world.Now = _world.Now.AddMinutes(31);
+        Assert.Equal(0, Assert.IsType<LineAction.ApplyRuntime>(Assert.Single(_world.Settle())).Runtime.Spec!.Replicas);
+    }
+
     [Fact]
     public void CacheTakenBack_WithAsManyWorkersAsAsked_EachHasACopy_AndSoManyUntilItIsLetGo()
     {

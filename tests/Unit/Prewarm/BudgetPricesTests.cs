@@ -25,6 +25,15 @@ public sealed class BudgetPricesTests
     public void Of_AfterARestart_GoesOnFromWhatTheStatusSays() =>
         Assert.Equal(50, new BudgetPrices(new()).Of(s_key, s_two, Spent(3600) with { Price = 50 }, 0, s_noon), 1e-6);
 
+    /// <summary>What is spent ahead of the clock is in the price that the status tells, and does not count twice.</summary>
+    [Fact]
+    public void Of_AfterARestart_SpentAhead_IsTheSamePrice()
+    {
+        var before = new BudgetPrices(new()).Of(s_key, s_two, Spent(4680), 0, s_noon);
+        Assert.InRange(before, 10, 100);
+        Assert.Equal(before, new BudgetPrices(new()).Of(s_key, s_two, Spent(4680) with { Price = before }, 0, s_noon), 1e-6);
+    }
+
     [Fact]
     public void Of_TheNamespacesBudget_CountsWhatItsOtherModelsCost()
     {

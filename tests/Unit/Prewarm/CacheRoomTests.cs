@@ -199,6 +199,40 @@ public sealed class CacheRoomTests : IAsyncDisposable
         Assert.Equal((true, 10.0), (_world["a"].Loaded, _world.Gigabytes));
     }
 
+    /// <summary>Fewer than they need are more than none.</summary>
+    [Fact]
+    public async Task Cache_TakenBackForPods_WithAsManyWorkersAsTheSpecSays_WhereThereIsNoRoomForMore()
+    {
+        await StartAsync(new() { StateNamespace = "default", CacheGb = 35 }, "b");
+        _world["b"].Called = true;
+        await _world.ServeAsync("a", """{"windows":[{"cron":"0 1 * * *","minutes":30,"pods":4}],"podLeadSeconds":10,"cache":"Release","cacheIdleMinutes":5,"maxCacheWorkers":4}""", gigabytes: 10);
+        var prewarmer = _world.Start();
+        while (_world.Now < PrewarmWorld.Begin.AddMinutes(70))
+        {
+            await _world.StepAsync(s_minute, 1, prewarmer);
+            Assert.InRange(_world.Gigabytes, 0, 35);
+        }
+
+        Assert.Equal((4, true, 20.0), (_world["a"].Pods, _world["a"].Loaded, _world.Gigabytes));
+    }
+
+    /// <summary>The line leaves alone what a person has paused, so its room is not another's.</summary>
+    [Fact]
+    public async Task Room_OfAModelThatAPersonHasPaused_IsNotGivenAway()
+    {
+        await StartAsync(new() { StateNamespace = "default", NamespaceCacheGb = Team(10) }, "a");
+        await _world.Api.MergePatchAsync(Kinds.CachedModels, PrewarmWorld.Namespace, "a", """{"metadata":{"annotations":{"prewarm.dev/paused":"true"}}}""", null, _world.Deadline);
+        await _world.ServeAsync("b", """{"windows":[{"cron":"0 1 * * *","minutes":30}]}""");
+        var prewarmer = _world.Start();
+        // Both are there at first; the one that may be moved has to go.
+        await _world.StepAsync(s_minute, 3, prewarmer);
+        while (_world.Now < PrewarmWorld.Begin.AddMinutes(70))
+        {
+            await _world.StepAsync(s_minute, 1, prewarmer);
+            Assert.Equal((10.0, true), (_world.Gigabytes, _world["a"].Workers));
+        }
+    }
+
     /// <summary>A person who wants it kept after all gets its bytes back, not only its workers.</summary>
     [Fact]
     public async Task Cache_KeptAgain_IsLoaded()

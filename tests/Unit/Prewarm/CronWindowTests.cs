@@ -37,6 +37,45 @@ public class CronWindowTests
             until is null ? null : DateTimeOffset.Parse(until, null),
             CronWindow.Parse("50 8 * * 1-5", TimeSpan.FromMinutes(40), "Asia/Shanghai").OpenUntil(DateTimeOffset.Parse(now, null)));
 
+    /// <summary>As told by every start before, one after the other; around the days on which Berlin's and Lord Howe's clocks are put forward and back, too.</summary>
+    [Fact]
+    public void OpenUntil_IsTheEndOfTheLastStart()
+    {
+        var random = new Random(7);
+        string[] crons = ["* * * * *", "*/7 * * * *", "30 2 * * *", "0,45 1-3 * * *", "59 23 * * 6", "0 0 1,29 * *", "15 2 29 3 *"];
+        foreach (var (zone, around) in ((string, string)[])[("Europe/Berlin", "2026-03-29T01:00Z"), ("Europe/Berlin", "2026-10-25T01:00Z"), ("Australia/Lord_Howe", "2026-04-04T15:00Z"), ("UTC", "2026-12-31T23:00Z")])
+        {
+            for (var i = 0; i < 150; i++)
+            {
+                var (length, lead) = (TimeSpan.FromMinutes(random.Next(1, 300)), TimeSpan.FromMinutes(random.Next(0, 3) * 25));
+                var cron = CronWindow.Parse(crons[i % crons.Length], length, zone);
+                var now = DateTimeOffset.Parse(around, null).AddSeconds(random.Next(-100_000, 100_000));
+                DateTimeOffset? last = null;
+                for (var start = cron.Next(now - length); start <= now + lead; start = cron.Next(start.Value))
+                {
+                    last = start;
+                }
+
+                Assert.Equal((now, last + length), (now, cron.OpenUntil(now, lead)));
+            }
+        }
+    }
+
+    /// <summary>One tenant's window may not cost the tick of all: the CRD allows 32 of a start every minute and seven days.</summary>
+    [Fact]
+    public void OpenUntil_AStartEveryMinuteForSevenDays_IsFoundAtOnce()
+    {
+        var cron = CronWindow.Parse("* * * * *", TimeSpan.FromDays(7), "Europe/Berlin");
+        var began = System.Diagnostics.Stopwatch.GetTimestamp();
+        for (var i = 0; i < 1000; i++)
+        {
+            Assert.NotNull(cron.OpenUntil(DateTimeOffset.UnixEpoch.AddYears(56).AddMinutes(i)));
+        }
+
+        // One search through all its starts takes seconds.
+        Assert.InRange(System.Diagnostics.Stopwatch.GetElapsedTime(began), TimeSpan.Zero, TimeSpan.FromSeconds(2));
+    }
+
     [Theory]
     [InlineData("50 8 * *", "UTC", "4 fields")]
     [InlineData("60 8 * * *", "UTC", "minute")]

@@ -108,6 +108,29 @@ public sealed class HoldActorTests : IAsyncDisposable
         Assert.Null(await MinScaleAsync("revisions"));
     }
 
+    /// <summary>The activator answers when a pod is there, and all models' holds hang on the same tick.</summary>
+    [Fact]
+    public async Task Knock_ThatIsNotAnswered_KeepsNobodyWaiting_AndIsNotRepeatedBeforeItEnds()
+    {
+        await StartAsync(minScale: null);
+        var knocks = 0;
+        using var silent = new HttpClient(new Silent(() => Interlocked.Increment(ref knocks)));
+        var actor = new HoldActor(_world.Api, new(silent, new("http://gateway.test")), new(), _time, NullLogger<HoldActor>.Instance);
+        var status = new PrewarmStatus();
+        for (var i = 0; i < 3; i++)
+        {
+            status = await HoldAsync(actor, new(1, s_now.AddHours(1), true, "window"), status).WaitAsync(TimeSpan.FromSeconds(20), TimeProvider.System, _world.Deadline);
+        }
+
+        Assert.Equal((1, 1), (status.Pods, knocks));
+        // Five seconds are enough for the autoscaler to have heard.
+        _time.Advance(TimeSpan.FromSeconds(6));
+        while (knocks < 2)
+        {
+            status = await HoldAsync(actor, new(1, s_now.AddHours(1), true, "window"), status).WaitAsync(_world.Deadline);
+        }
+    }
+
     private async Task<HoldActor> StartAsync(string? minScale)
     {
         await _world.StartAsync();
@@ -133,6 +156,16 @@ public sealed class HoldActorTests : IAsyncDisposable
 
     private async Task<string?> MinScaleAsync(string plural) =>
         (await _world.Api.GetAsync(plural == "revisions" ? Kinds.Revisions : Kinds.PodAutoscalers, "default", Name, _world.Deadline)).Text("metadata", "annotations", PrewarmHold.MinScale);
+
+    private sealed class Silent(Action knocked) : HttpMessageHandler
+    {
+        protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+        {
+            knocked();
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+            throw new InvalidOperationException("it is never answered");
+        }
+    }
 
     private sealed class Refusing : HttpMessageHandler
     {

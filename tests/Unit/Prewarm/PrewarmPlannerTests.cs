@@ -25,6 +25,22 @@ public sealed class PrewarmPlannerTests
         Assert.Contains("Asia/Shanghai", At(50).Why, StringComparison.Ordinal);
     }
 
+    /// <summary>Held from the lead before it to its end, without a hole.</summary>
+    [Theory]
+    [InlineData(1800, 15)]
+    [InlineData(60, 1)]
+    [InlineData(1800, 120)]
+    public void Plan_WindowShorterThanItsLead_IsHeldThroughout(int lead, int minutes)
+    {
+        var spec = new PrewarmSpec { Windows = [new() { Cron = "50 0 * * *", Minutes = minutes }], PodLeadSeconds = lead, CacheLeadSeconds = 300, Cache = "Release", CacheIdleMinutes = 0 };
+        var (from, to) = (s_eight.AddMinutes(50).AddSeconds(-lead), s_eight.AddMinutes(50 + minutes));
+        for (var at = s_eight; at < s_eight.AddHours(4); at = at.AddSeconds(10))
+        {
+            var plan = PrewarmPlanner.Plan(spec, [], double.NaN, 1, at);
+            Assert.Equal((at, at >= from && at < to, at >= from.AddSeconds(-300) && at < to), (at, plan.Pods > 0, plan.Cache));
+        }
+    }
+
     [Fact]
     public void Plan_CacheIsAskedFor_ForThePodsThatComeAfterIt()
     {

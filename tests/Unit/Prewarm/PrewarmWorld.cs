@@ -39,6 +39,9 @@ internal sealed class PrewarmWorld(PrewarmOptions? options = null) : IAsyncDispo
     /// <summary>Requests of all prewarmers that changed something, as <c>PATCH cachedmodels/status</c>.</summary>
     public ConcurrentQueue<string> Writes { get; } = new();
 
+    /// <summary>Requests of a prewarmer that the API server refuses.</summary>
+    public Func<HttpRequestMessage, bool>? Refuse { get; set; }
+
     /// <summary>Requests that a prewarmer sent to the gateway.</summary>
     public int Knocks => _knocks;
 
@@ -113,7 +116,7 @@ internal sealed class PrewarmWorld(PrewarmOptions? options = null) : IAsyncDispo
     public async Task SpecAsync(string name, string prewarm) =>
         await Api.MergePatchAsync(Kinds.CachedModels, Namespace, name, new JsonObject { ["spec"] = new JsonObject { ["prewarm"] = JsonNode.Parse(prewarm) } }.ToJsonString(), null, Deadline);
 
-    public KubeApi Counted() => new(new HttpClient(new Counting(_world.Http(), Writes)) { BaseAddress = _world.Http().BaseAddress });
+    public KubeApi Counted() => new(new HttpClient(new Counting(_world.Http(), Writes, r => Refuse?.Invoke(r) == true)) { BaseAddress = _world.Http().BaseAddress });
 
     public HttpClient Gateway() => new(new Door(() => Interlocked.Increment(ref _knocks)));
 
@@ -136,7 +139,8 @@ internal sealed class PrewarmWorld(PrewarmOptions? options = null) : IAsyncDispo
 
             // The line and Fluid.
             var mark = CacheMark.Of(seen);
-            var gone = mark.Gone(Now);
+            // The line leaves alone what a person has paused.
+            var gone = seen.Metadata.Annotations?.GetValueOrDefault("prewarm.dev/paused") == "true" ? !model.Workers : mark.Gone(Now);
             var mine = loads.Where(l => l.Text("metadata", "labels", Ownership.ModelLabel) == model.Name && l.Text("status", "phase") is not ("Complete" or "Failed")).ToList();
             foreach (var load in mine)
             {
@@ -174,10 +178,15 @@ internal sealed class PrewarmWorld(PrewarmOptions? options = null) : IAsyncDispo
 
     private Task StatusAsync(ResourceType<JsonObject> type, string name, string status) => Api.MergePatchAsync(type, Namespace, name, $$"""{"status":{{status}}}""", "status", Deadline);
 
-    private sealed class Counting(HttpClient inner, ConcurrentQueue<string> writes) : HttpMessageHandler
+    private sealed class Counting(HttpClient inner, ConcurrentQueue<string> writes, Func<HttpRequestMessage, bool> refused) : HttpMessageHandler
     {
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
+            if (refused(request))
+            {
+                return new(HttpStatusCode.Forbidden) { Content = new StringContent("""{"kind":"Status","status":"Failure","reason":"Forbidden","message":"no","code":403}""") };
+            }
+
             if (request.Method != HttpMethod.Get)
             {
                 var path = request.RequestUri!.AbsolutePath.Split('/');

@@ -68,6 +68,8 @@ public sealed class TrafficObservedTests
     [InlineData("""{"replica":"r","minute":"2026-11-24T12:30:00Z","models":[{"namespace":"a","name":"b","count":1,"first":9,"last":1,"served":0,"serviceSeconds":0}]}""")]
     [InlineData("""{"replica":"r","minute":"2026-11-24T12:30:00Z","models":[{"namespace":"a","name":"b","count":1,"first":0,"last":60,"served":0,"serviceSeconds":0}]}""")]
     [InlineData("""{"replica":"r","minute":"2026-11-24T12:30:00Z","models":[{"namespace":"a","name":"b","count":1e99,"first":0,"last":0,"served":0,"serviceSeconds":0}]}""")]
+    [InlineData("""{"replica":"r","minute":"2026-11-24T12:30:00Z","models":[{"namespace":"a","name":"b","count":1,"first":0,"last":0,"served":1,"serviceSeconds":1e300}]}""")]
+    [InlineData("""{"replica":"r","minute":"2026-11-24T12:30:00Z","models":[{"namespace":"a","name":"b","count":1,"first":0,"last":0,"served":0,"serviceSeconds":1}]}""")]
     [InlineData("""{"replica":"r","minute":"yesterday","models":[]}""")]
     public async Task Event_ThatCannotBe_IsPoison(string data) => Assert.Equal(400, await PostAsync(data));
 
