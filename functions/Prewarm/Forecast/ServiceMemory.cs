@@ -111,16 +111,18 @@ internal sealed class ServiceMemory
 
     /// <summary>
     /// Of two replicas' memories of one service, what both together know: the numbers of the one that saw more, the times of both as far as that one's last. In either order and
-    /// as often as one likes, the result is the same; of three the numbers are too, whichever two come first.
+    /// as often as one likes, the result is the same; of three the numbers are too, whichever two come first. Only how long loads and starts took is the first one's, where it has measured any: those come without
+    /// calls, so which is newer cannot be told, and whoever joins its own with what it read before gives itself first.
     /// </summary>
     public static ServiceMemory Join(ServiceMemory one, ServiceMemory other)
     {
-        if (one.Seen == 0 || other.Seen == 0)
+        var (more, less) = Compare(one, other) >= 0 ? (one, other) : (other, one);
+        (Array.Exists(one.Leads, l => l > 0) ? one : other).Leads.CopyTo(more.Leads, 0);
+        if (less.Seen == 0)
         {
-            return one.Seen == 0 ? other : one;
+            return more;
         }
 
-        var (more, less) = Compare(one, other) >= 0 ? (one, other) : (other, one);
         var hour = (long)Math.Floor(more.Last / 3600);
         var lessHour = (long)Math.Floor(less.Last / 3600);
         for (var h = Math.Max(hour, lessHour) - 23; h <= Math.Min(hour, lessHour); h++)
@@ -146,7 +148,7 @@ internal sealed class ServiceMemory
         var by = (one.Seen, one.Last).CompareTo((other.Seen, other.Last));
         foreach (var (mine, theirs) in (ReadOnlySpan<(float[] Mine, float[] Theirs)>)
             [(one.Ends, other.Ends), (one.Watched, other.Watched), (one.FastEnds, other.FastEnds), (one.FastWatched, other.FastWatched), (one.ClassEnds, other.ClassEnds), (one.ClassWatched, other.ClassWatched),
-            (one.Long, other.Long), (one.Rates, other.Rates), (one.Means, other.Means), (one.Losses, other.Losses), (one.Guarded, other.Guarded), (one.Leads, other.Leads)])
+            (one.Long, other.Long), (one.Rates, other.Rates), (one.Means, other.Means), (one.Losses, other.Losses), (one.Guarded, other.Guarded)])
         {
             by = by != 0 ? by : mine.AsSpan().SequenceCompareTo(theirs);
         }

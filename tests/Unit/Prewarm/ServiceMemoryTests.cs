@@ -98,6 +98,20 @@ public class ServiceMemoryTests
 
     }
 
+    /// <summary>They come without calls, so neither has seen more.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(20)]
+    public void Join_HowLongLoadsTook_IsTheFirstOnes(int arrivals)
+    {
+        var (own, read) = (Remember(arrivals), Remember(arrivals));
+        read.Took(pod: true, 90);
+        Assert.Equal(90, ServiceMemory.Join(own, read).Lead(pod: true));
+        own = Remember(arrivals);
+        own.Took(pod: true, 60);
+        Assert.Equal(60, ServiceMemory.Join(own, read).Lead(pod: true));
+    }
+
     /// <summary>Replicas that each missed some of the same calls: commutative, idempotent, and of three the same numbers whichever two are joined first.</summary>
     [Fact]
     public void Join_AnyReplicas_TheOrderDoesNotMatter() =>
