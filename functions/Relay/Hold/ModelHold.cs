@@ -278,11 +278,13 @@ internal sealed class ModelHold(ModelKey key, HoldTotals totals, RelayOptions op
     }
 
     /// <summary>A second of the ramp went by.</summary>
-    public void Calm()
+    /// <param name="bound">What the ready pods take at once now; null: not known.</param>
+    public void Calm(int? bound)
     {
         lock (_lock)
         {
-            _ramp.Calm();
+            _ramp.Calm(bound);
+            _countToEnd = bound is not null;
             Release();
         }
     }

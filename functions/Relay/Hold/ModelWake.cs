@@ -42,7 +42,7 @@ internal sealed class ModelWake(
                     while (hold.State == HoldState.Ramping)
                     {
                         await NextAsync(hold.Turned, Second, lifetime.ApplicationStopping);
-                        hold.Calm();
+                        hold.Calm(Bound(hold));
                     }
                 }
             }
@@ -83,7 +83,7 @@ internal sealed class ModelWake(
                 var took = time.GetElapsedTime(began);
                 var now = scale.Of(hold.Key);
                 hold.Cache = now.Locality.Locality.ToString().ToLowerInvariant();
-                var released = hold.Passed(now, took >= LeastCold, PodBound.Of(Model(hold), now.ReadyPods));
+                var released = hold.Passed(now, took >= LeastCold, Bound(hold));
                 Log.WakePassed(logger, hold.Key, took.TotalSeconds, attempts, hold.Cache, released);
                 RelayMetrics.Woken(hold.Key, passed: true);
                 return true;
@@ -173,6 +173,8 @@ internal sealed class ModelWake(
             // The time is what was waited for.
         }
     }
+
+    private int? Bound(ModelHold hold) => PodBound.Of(Model(hold), scale.Of(hold.Key).ReadyPods);
 
     private CachedModel Model(ModelHold hold) => catalog.Current.ByKey.TryGetValue(hold.Key, out var model) ? model : hold.Asked!.Model;
 

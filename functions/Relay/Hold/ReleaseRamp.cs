@@ -8,14 +8,14 @@ namespace Prewarm.Functions.Relay;
 internal struct ReleaseRamp
 {
     private const int Most = 1 << 16;
-    private readonly int _bound;
+    private int _bound;
     private int _window;
 
     /// <param name="start">Requests at first.</param>
     /// <param name="bound">What the ready pods take at once; null: not known.</param>
     public ReleaseRamp(int start, int? bound)
     {
-        _bound = bound is > 0 ? bound.Value : Most;
+        _bound = Bound(bound);
         _window = Math.Clamp(start, 1, _bound);
     }
 
@@ -29,5 +29,12 @@ internal struct ReleaseRamp
     public void Failed() => _window = Math.Max(1, _window / 2);
 
     /// <summary>A second went by without a failure.</summary>
-    public void Calm() => _window = (int)Math.Min(_window * 2L, _bound);
+    /// <param name="bound">What the ready pods take by now: more of them may have come, or some gone.</param>
+    public void Calm(int? bound)
+    {
+        _bound = Bound(bound);
+        _window = (int)Math.Min(_window * 2L, _bound);
+    }
+
+    private static int Bound(int? bound) => bound is > 0 ? bound.Value : Most;
 }

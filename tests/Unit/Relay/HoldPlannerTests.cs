@@ -64,14 +64,20 @@ public sealed class HoldPlannerTests
         }
 
         Assert.Equal(32, ramp.Window);
-        ramp.Calm();
+        ramp.Calm(null);
         Assert.Equal(64, ramp.Window);
         ramp.Failed();
         Assert.Equal(32, ramp.Window);
         var bound = new ReleaseRamp(4, 2);
         bound.Answered();
-        bound.Calm();
+        bound.Calm(2);
         Assert.Equal(2, bound.Window);
+        // More pods get ready, then one goes.
+        bound.Calm(6);
+        bound.Calm(6);
+        Assert.Equal(6, bound.Window);
+        bound.Calm(4);
+        Assert.Equal(4, bound.Window);
     }
 
     [Theory]
