@@ -71,7 +71,8 @@ internal sealed class SendFailure(IOptions<RelayOptions> options, ILogger<SendFa
     public static void Reset(HttpContext context)
     {
         context.Features.Set<IForwarderErrorFeature>(null);
-        if (Heartbeat.Of(context) is null)
+        // Where heartbeats were sent, it is theirs, in which an attempt has left its status: the next would be refused.
+        if (!context.Response.HasStarted)
         {
             context.Response.Clear();
         }
