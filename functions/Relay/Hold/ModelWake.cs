@@ -137,8 +137,8 @@ internal sealed class ModelWake(
         {
             var changed = scale.NextChange;
             var (now, model) = (scale.Of(hold.Key), Model(hold));
-            // A pod that is on its way reads already: a load before it is no longer possible.
-            var verdict = now.Level == ScaleLevel.Waking ? new LocalityVerdict(Locality.Unknown, "Waking") : now.Locality;
+            // A pod that is on its way, or there, reads already: a load before it is no longer possible.
+            var verdict = now.Level is ScaleLevel.Waking or ScaleLevel.Up ? new LocalityVerdict(Locality.Unknown, now.Level.ToString()) : now.Locality;
             var rule = LocalityRule.Of(model.Spec?.Cache, verdict, time.GetElapsedTime(began));
             if (rule.Ask && (asked is null || time.GetElapsedTime(asked.Value) >= AskAgain))
             {

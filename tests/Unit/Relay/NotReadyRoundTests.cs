@@ -1,0 +1,31 @@
+using Microsoft.AspNetCore.Http;
+using Prewarm.Functions.Scale;
+using Prewarm.Functions.Warm;
+using Xunit;
+using static Prewarm.Tests.Unit.Relay.RelayWorld;
+
+namespace Prewarm.Tests.Unit.Relay;
+
+/// <summary>What a "not ready" of a model that is up costs, and what is learned from it.</summary>
+public sealed class NotReadyRoundTests
+{
+    [Fact]
+    public async Task Require_ColdCacheOfAModelThatIsUp_IsNotWaitedFor()
+    {
+        await using var world = new RelayWorld();
+        var gateway = await world.ServeAsync(_ => { }, world.GatewayAsync);
+        var model = RelayRouterTests.Model("default", "bloom");
+        model.Spec!.Cache = new() { Locality = "require", LocalityTimeoutSeconds = 60 };
+        await world.RelayAsync(gateway.Urls.First(), model);
+        world.Scale.Set(ScaleLevel.Up, 1, Locality.Cold);
+        NotReadyOnce(world);
+        Assert.Equal("body", await BodyAsync(world.AskAsync("body", default, ("Request-Timeout", "10"))));
+        Assert.Equal((1, 2), (world.Wakes, world.Predictions.Count));
+    }
+
+    private static void NotReadyOnce(RelayWorld world) => world.Predict = (context, body) =>
+    {
+        context.Response.StatusCode = world.Predictions.Count == 1 ? 400 : 200;
+        return context.Response.WriteAsync(world.Predictions.Count == 1 ? """{"error":"Model with name bloom is not ready."}""" : body);
+    };
+}
