@@ -18,6 +18,9 @@ internal sealed class ModelHolds(IScaleView scale, ICatalog catalog, ModelWake w
     /// <summary>True: the request goes through <see cref="Enter"/>. No lock, no call.</summary>
     public bool MustWait(ModelHold hold) => hold.MustWait(scale.Of(hold.Key));
 
+    /// <summary>True: several pods are ready, so that one that says otherwise speaks for itself alone.</summary>
+    public bool HasOthers(ModelHold hold) => scale.Of(hold.Key) is { Level: ScaleLevel.Up, ReadyPods: > 1 };
+
     /// <summary>Lets a request wait at its model's hold, and wakes the model if it is the first.</summary>
     public HoldEntry Enter(ModelHold hold, RelayOutcome.Found found, TimeSpan deadline, long bytes, string? cause)
     {

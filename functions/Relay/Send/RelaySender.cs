@@ -78,7 +78,7 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
                     call.Traffic?.Other(call.Hold.Key);
                 }
 
-                if (refusal == Refusal.NotReady)
+                if (refusal == Refusal.NotReady && !holds.HasOthers(call.Hold))
                 {
                     call.Held = holds.Return(call.Hold, call.Held, call.Found, HoldPlanner.Waiting(call.Context.Request.ContentLength));
                     if (!await WaitAsync(call))

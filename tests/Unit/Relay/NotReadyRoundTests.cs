@@ -23,6 +23,17 @@ public sealed class NotReadyRoundTests
         Assert.Equal((1, 2), (world.Wakes, world.Predictions.Count));
     }
 
+    [Fact]
+    public async Task OnePodOfSeveral_IsPausedFor_AndNobodyElseWaits()
+    {
+        await using var world = await RelayWorld.StartAsync();
+        world.Scale.Set(ScaleLevel.Up, 2);
+        NotReadyOnce(world);
+        using var answer = await world.AskAsync("body").WaitAsync(Limit);
+        Assert.Equal("body", await BodyAsync(Task.FromResult(answer)));
+        Assert.Equal((0, 2, false), (world.Wakes, world.Predictions.Count, answer.Headers.Contains("X-Cold-Start")));
+    }
+
     private static void NotReadyOnce(RelayWorld world) => world.Predict = (context, body) =>
     {
         context.Response.StatusCode = world.Predictions.Count == 1 ? 400 : 200;
