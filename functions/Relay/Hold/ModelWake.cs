@@ -77,13 +77,14 @@ internal sealed class ModelWake(
             pause = Longer(pause);
             attempts++;
             var left = limit - time.GetElapsedTime(began);
-            var answer = await AskAsync(hold, attempts, left > Second ? left : Second);
-            if (answer is null)
+            var (readiness, answer) = await AskAsync(hold, attempts, left > Second ? left : Second);
+            // Closed: whoever waits may have what the gateway wants, and the activator holds as well as we do.
+            if (readiness != Readiness.NotReady)
             {
                 var took = time.GetElapsedTime(began);
                 var now = scale.Of(hold.Key);
                 hold.Cache = now.Locality.Locality.ToString().ToLowerInvariant();
-                var released = hold.Passed(now, took >= LeastCold, Bound(hold));
+                var released = hold.Passed(now, readiness == Readiness.Ready && took >= LeastCold, Bound(hold));
                 Log.WakePassed(logger, hold.Key, took.TotalSeconds, attempts, hold.Cache, released);
                 RelayMetrics.Woken(hold.Key, passed: true);
                 return true;
@@ -103,7 +104,7 @@ internal sealed class ModelWake(
     /// A readiness request waits where it was sent, at the activator of the Revision that took the traffic then. If that one never gets a pod and another Revision takes over, it would wait on for the whole limit:
     /// one that is not answered though the model is up is asked anew, each time with more patience.
     /// </summary>
-    private async Task<string?> AskAsync(ModelHold hold, int attempt, TimeSpan limit)
+    private async Task<(Readiness Readiness, string Answer)> AskAsync(ModelHold hold, int attempt, TimeSpan limit)
     {
         using var overtaken = CancellationTokenSource.CreateLinkedTokenSource(lifetime.ApplicationStopping);
         var asking = probe.AskAsync(hold, scale.Of(hold.Key), attempt, limit, overtaken.Token);
@@ -122,7 +123,7 @@ internal sealed class ModelWake(
                 await overtaken.CancelAsync();
                 await ((Task)asking).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
                 lifetime.ApplicationStopping.ThrowIfCancellationRequested();
-                return "the model is up, and the readiness request is not answered";
+                return (Readiness.NotReady, "the model is up, and the readiness request is not answered");
             }
         }
 

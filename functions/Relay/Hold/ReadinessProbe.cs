@@ -23,39 +23,46 @@ internal sealed class ReadinessProbe(GatewayClient gateway, TrafficBook traffic,
     private static readonly string[] s_paths = ["/v1/models/{0}", "/v2/models/{0}/ready", "/openai/v1/models"];
 
     /// <param name="attempt">Number of this request in its wake, from 1.</param>
-    /// <returns>Why it did not pass; null: the model is ready.</returns>
-    public async Task<string?> AskAsync(ModelHold hold, ModelScale scale, int attempt, TimeSpan limit, CancellationToken cancellationToken)
+    /// <returns>And in words, where it is not ready.</returns>
+    public async Task<(Readiness Readiness, string Answer)> AskAsync(ModelHold hold, ModelScale scale, int attempt, TimeSpan limit, CancellationToken cancellationToken)
     {
         if (gateway.Prefix is null || hold.Asked is not { } target)
         {
-            return "Gateway__Address is not set";
+            return (Readiness.NotReady, "Gateway__Address is not set");
         }
 
-        var refused = "";
+        var (refused, closed) = ("", 0);
         for (var i = 0; i < s_paths.Length; i++)
         {
             var protocol = (hold.Protocol + i) % s_paths.Length;
-            var (ready, known, answer) = await TryAsync(hold, target, protocol, attempt, limit, cancellationToken);
+            var (status, ready, answer) = await TryAsync(hold, target, protocol, attempt, limit, cancellationToken);
             if (ready)
             {
                 hold.Protocol = protocol;
-                return null;
+                return (Readiness.Ready, answer);
             }
 
-            if (known)
+            if (!Unknown(status))
             {
-                return answer;
+                return (Readiness.NotReady, answer);
             }
 
             refused = answer;
+            closed += status is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden ? 1 : 0;
         }
 
         // None of the paths is known there: a model server that keeps its readiness to itself, or a gateway that has no route yet. Pods tell which.
-        return scale is { Level: ScaleLevel.Up, ReadyPods: > 0 } ? null : $"no readiness path is known there: {refused}";
+        return scale is { Level: ScaleLevel.Up, ReadyPods: > 0 } ? (Readiness.Ready, refused)
+            : closed == s_paths.Length ? (Readiness.Closed, refused)
+            : (Readiness.NotReady, $"no readiness path is known there: {refused}");
     }
 
-    /// <returns>Known: the path exists, or could not be asked.</returns>
-    private async Task<(bool Ready, bool Known, string Answer)> TryAsync(ModelHold hold, RelayOutcome.Found target, int protocol, int attempt, TimeSpan limit, CancellationToken cancellationToken)
+    /// <summary>The model server has no such path, or keeps it to itself.</summary>
+    private static bool Unknown(HttpStatusCode? status) =>
+        status is HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotImplemented or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden;
+
+    /// <returns>Status: null where there was no answer.</returns>
+    private async Task<(HttpStatusCode? Status, bool Ready, string Answer)> TryAsync(ModelHold hold, RelayOutcome.Found target, int protocol, int attempt, TimeSpan limit, CancellationToken cancellationToken)
     {
         var path = string.Format(CultureInfo.InvariantCulture, s_paths[protocol], Uri.EscapeDataString(target.Model.ModelName()));
         using var request = new HttpRequestMessage(HttpMethod.Get, gateway.Prefix!.TrimEnd('/') + path);
@@ -75,15 +82,14 @@ internal sealed class ReadinessProbe(GatewayClient gateway, TrafficBook traffic,
             var told = $"{path} answered {(int)answer.StatusCode}";
             return answer.StatusCode switch
             {
-                HttpStatusCode.OK when protocol != 0 || await ReadyAsync(answer, either.Token) => (true, true, told),
-                HttpStatusCode.OK => (false, true, $"{path} says that the model is not ready"),
-                HttpStatusCode.NotFound or HttpStatusCode.MethodNotAllowed or HttpStatusCode.NotImplemented or HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden => (false, false, told),
-                _ => (false, true, told),
+                HttpStatusCode.OK when protocol != 0 || await ReadyAsync(answer, either.Token) => (answer.StatusCode, true, told),
+                HttpStatusCode.OK => (answer.StatusCode, false, $"{path} says that the model is not ready"),
+                _ => (answer.StatusCode, false, told),
             };
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            return (false, true, e is OperationCanceledException ? $"{path}: no answer in {limit.TotalSeconds:0} s" : $"{path}: {e.GetBaseException().Message}");
+            return (null, false, e is OperationCanceledException ? $"{path}: no answer in {limit.TotalSeconds:0} s" : $"{path}: {e.GetBaseException().Message}");
         }
         finally
         {
