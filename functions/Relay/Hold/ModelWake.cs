@@ -66,7 +66,8 @@ internal sealed class ModelWake(
     {
         var (began, model) = (time.GetTimestamp(), Model(hold));
         var limit = RequestDeadline.ModelTimeout(model);
-        Log.WakeBegins(logger, hold.Key, hold.Waiting, scale.Of(hold.Key).Level.ToString());
+        var level = scale.Of(hold.Key).Level;
+        Log.WakeBegins(logger, hold.Key, hold.Waiting, level.ToString());
         // 1
         await CacheAsync(hold, began);
         // 2
@@ -84,7 +85,8 @@ internal sealed class ModelWake(
                 var took = time.GetElapsedTime(began);
                 var now = scale.Of(hold.Key);
                 hold.Cache = now.Locality.Locality.ToString().ToLowerInvariant();
-                var released = hold.Passed(now, readiness == Readiness.Ready && took >= LeastCold, Bound(hold));
+                // A model that was up, of which one pod was not ready, did not start.
+                var released = hold.Passed(now, readiness == Readiness.Ready && level != ScaleLevel.Up && took >= LeastCold, Bound(hold));
                 Log.WakePassed(logger, hold.Key, took.TotalSeconds, attempts, hold.Cache, released);
                 RelayMetrics.Woken(hold.Key, passed: true);
                 return true;

@@ -1,4 +1,6 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Prewarm.Functions.Relay;
 using Prewarm.Functions.Scale;
 using Prewarm.Functions.Warm;
 using Xunit;
@@ -32,6 +34,22 @@ public sealed class NotReadyRoundTests
         using var answer = await world.AskAsync("body").WaitAsync(Limit);
         Assert.Equal("body", await BodyAsync(Task.FromResult(answer)));
         Assert.Equal((0, 2, false), (world.Wakes, world.Predictions.Count, answer.Headers.Contains("X-Cold-Start")));
+    }
+
+    [Fact]
+    public async Task TimeOfARound_IsNoColdStart()
+    {
+        await using var world = await RelayWorld.StartAsync(("K_SINK", "http://127.0.0.1:9"));
+        world.Scale.Set(ScaleLevel.Up, 1);
+        NotReadyOnce(world);
+        world.Ready = _ => Task.Delay(TimeSpan.FromSeconds(0.8), TimeProvider.System);
+        await BodyAsync(world.AskAsync());
+        Assert.Empty(world.Services.GetRequiredService<TrafficBook>().TakeCold());
+        // One that has less time than that is not turned away.
+        world.Ready = _ => Task.CompletedTask;
+        world.Scale.Set(ScaleLevel.Zero);
+        await BodyAsync(world.AskAsync("{}", default, ("Request-Timeout", "0.7")));
+        Assert.Equal(2, world.Wakes);
     }
 
     private static void NotReadyOnce(RelayWorld world) => world.Predict = (context, body) =>
