@@ -46,7 +46,7 @@ internal sealed class ModelHold(ModelKey key, HoldTotals totals, RelayOptions op
     /// <summary>Which of the readiness paths worked last.</summary>
     public int Protocol { get; set; }
 
-    /// <summary>Where the bytes were when the last wake was sent, in lower case.</summary>
+    /// <summary>Where the bytes were when the last start was asked for, in lower case.</summary>
     public string Cache { get; set; } = "unknown";
 
     public int Waiting

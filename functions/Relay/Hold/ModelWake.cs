@@ -70,6 +70,12 @@ internal sealed class ModelWake(
         Log.WakeBegins(logger, hold.Key, hold.Waiting, level.ToString());
         // 1
         await CacheAsync(hold, began);
+        if (level != ScaleLevel.Up)
+        {
+            // Before the start, which fills the cache.
+            hold.Cache = scale.Of(hold.Key).Locality.Locality.ToString().ToLowerInvariant();
+        }
+
         // 2
         var (pause, attempts) = (TimeSpan.Zero, 0);
         while (true)
@@ -83,10 +89,8 @@ internal sealed class ModelWake(
             if (readiness != Readiness.NotReady)
             {
                 var took = time.GetElapsedTime(began);
-                var now = scale.Of(hold.Key);
-                hold.Cache = now.Locality.Locality.ToString().ToLowerInvariant();
                 // A model that was up, of which one pod was not ready, did not start.
-                var released = hold.Passed(now, readiness == Readiness.Ready && level != ScaleLevel.Up && took >= LeastCold, Bound(hold));
+                var released = hold.Passed(scale.Of(hold.Key), readiness == Readiness.Ready && level != ScaleLevel.Up && took >= LeastCold, Bound(hold));
                 Log.WakePassed(logger, hold.Key, took.TotalSeconds, attempts, hold.Cache, released);
                 RelayMetrics.Woken(hold.Key, passed: true);
                 return true;

@@ -52,6 +52,23 @@ public sealed class NotReadyRoundTests
         Assert.Equal(2, world.Wakes);
     }
 
+    [Fact]
+    public async Task ColdStart_TellsWhereTheBytesWereWhenTheWakeWasSent()
+    {
+        await using var world = await RelayWorld.StartAsync();
+        world.Scale.Set(ScaleLevel.Zero, locality: Locality.Cold);
+        world.Ready = _ =>
+        {
+            // The start itself has filled the cache.
+            world.Scale.Set(ScaleLevel.Up, 1, Locality.Local);
+            return Task.CompletedTask;
+        };
+        NotReadyOnce(world);
+        using var answer = await world.AskAsync().WaitAsync(Limit);
+        Assert.EndsWith(";cache=cold", Assert.Single(answer.Headers.GetValues("X-Cold-Start")), StringComparison.Ordinal);
+        Assert.Equal(2, world.Wakes);
+    }
+
     private static void NotReadyOnce(RelayWorld world) => world.Predict = (context, body) =>
     {
         context.Response.StatusCode = world.Predictions.Count == 1 ? 400 : 200;
