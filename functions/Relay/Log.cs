@@ -36,6 +36,9 @@ internal static partial class Log
     [LoggerMessage(718, LogLevel.Warning, "{Model}: its cache is cold and K_SINK is not set: nobody can be asked to load it")]
     public static partial void NobodyToAsk(ILogger logger, ModelKey model);
 
+    [LoggerMessage(719, LogLevel.Information, "{Model}: deleted while {Waiting} waited for it, and the wake ends")]
+    public static partial void WakeOfNone(ILogger logger, ModelKey model, int waiting);
+
     [LoggerMessage(730, LogLevel.Warning, "traffic report {Id} was not taken and will be sent again: {Message}; {Waiting} wait")]
     public static partial void TrafficNotTaken(ILogger logger, string id, string message, int waiting);
 

@@ -21,6 +21,14 @@ internal static class RelayDesk
             var outcome => AnsweredAsync(context, catalog, outcome),
         };
 
+    /// <summary>The model was found, and is no more: as one that never was.</summary>
+    public static Task DeletedAsync(HttpContext context, CatalogSnapshot catalog, ModelKey model) =>
+        RelayAnswers.RefuseAsync(context, StatusCodes.Status404NotFound, "", "unknown", new($"there is no model {model} any more")
+        {
+            Models = RelayProblem.Some(RelayLists.Of(catalog).Addresses),
+            Cause = "it was deleted while this request waited for it to start",
+        });
+
     private static async ValueTask<RelayOutcome.Found?> InBodyAsync(HttpContext context, CatalogSnapshot catalog, RelayOutcome.InBody asked)
     {
         string? name, problem;

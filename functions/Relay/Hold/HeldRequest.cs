@@ -5,7 +5,7 @@ namespace Prewarm.Functions.Relay;
 internal sealed class HeldRequest(long order, long bytes)
 {
     private readonly Lock _lock = new();
-    private TaskCompletionSource<bool> _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource<ReleaseReason> _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public long Order => order;
 
@@ -17,8 +17,7 @@ internal sealed class HeldRequest(long order, long bytes)
     /// <summary>Let go and counted by the ramp. Guarded by the hold's lock.</summary>
     public bool Counted { get; set; }
 
-    /// <summary>True: it may be sent now. False: the relay ends.</summary>
-    public Task<bool> Released
+    public Task<ReleaseReason> Released
     {
         get
         {
@@ -29,11 +28,11 @@ internal sealed class HeldRequest(long order, long bytes)
         }
     }
 
-    public void Release(bool send)
+    public void Release(ReleaseReason why)
     {
         lock (_lock)
         {
-            _released.TrySetResult(send);
+            _released.TrySetResult(why);
         }
     }
 

@@ -164,7 +164,7 @@ internal sealed class ModelHold(ModelKey key, HoldTotals totals, RelayOptions op
             RelayMetrics.Held(key, _queue.Count);
             if (totals.Ending)
             {
-                Drain();
+                Drain(ReleaseReason.Ending);
             }
 
             return request;
@@ -309,7 +309,20 @@ internal sealed class ModelHold(ModelKey key, HoldTotals totals, RelayOptions op
     {
         lock (_lock)
         {
-            Drain();
+            Drain(ReleaseReason.Ending);
+        }
+    }
+
+    /// <summary>The model is no more: nobody waits any longer, and the wake is over.</summary>
+    /// <returns>Requests that waited.</returns>
+    public int Deleted()
+    {
+        lock (_lock)
+        {
+            var waited = _queue.Count;
+            Drain(ReleaseReason.Deleted);
+            Open();
+            return waited;
         }
     }
 
@@ -324,12 +337,12 @@ internal sealed class ModelHold(ModelKey key, HoldTotals totals, RelayOptions op
 
     private int RetryAfter(TimeSpan since) => HoldPlanner.RetryAfter(_times.Typical, since);
 
-    private void Drain()
+    private void Drain(ReleaseReason why)
     {
         while (_queue.First is { } first)
         {
             Take(first.Value);
-            first.Value.Release(send: false);
+            first.Value.Release(why);
         }
     }
 
@@ -340,7 +353,7 @@ internal sealed class ModelHold(ModelKey key, HoldTotals totals, RelayOptions op
             Take(first.Value);
             first.Value.Counted = true;
             _flying++;
-            first.Value.Release(send: true);
+            first.Value.Release(ReleaseReason.Turn);
             if (_queue.Count == 0)
             {
                 Open();

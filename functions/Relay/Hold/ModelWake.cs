@@ -9,7 +9,8 @@ namespace Prewarm.Functions.Relay;
 /// <summary>
 /// The one wake of a model, however many requests wait:
 /// 1. the cache, as the model's locality policy has it; 2. one readiness request through the gateway, repeated until it passes end to end;
-/// 3. those who wait are let go, and the ramp widens each second; 4. from the start if the model was not ready after all.
+/// 3. those who wait are let go, and the ramp widens each second; 4. from the start if the model was not ready after all;
+/// 5. at any time, nothing more when the model is deleted.
 /// </summary>
 internal sealed class ModelWake(
     ReadinessProbe probe, IWakeRequests requests, IScaleView scale, ICatalog catalog, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<ModelWake> logger)
@@ -31,17 +32,19 @@ internal sealed class ModelWake(
         var pause = TimeSpan.Zero;
         do
         {
+            using var over = CancellationTokenSource.CreateLinkedTokenSource(lifetime.ApplicationStopping);
+            var watching = DeletedAsync(hold.Key, over);
             try
             {
                 // 4
-                await Task.Delay(pause, time, lifetime.ApplicationStopping);
+                await Task.Delay(pause, time, over.Token);
                 pause = Longer(pause);
-                if (await WakeAsync(hold))
+                if (await WakeAsync(hold, over.Token))
                 {
                     // 3
                     while (hold.State == HoldState.Ramping)
                     {
-                        await NextAsync(hold.Turned, Second, lifetime.ApplicationStopping);
+                        await NextAsync(hold.Turned, Second, over.Token);
                         hold.Calm(Bound(hold));
                     }
                 }
@@ -52,24 +55,50 @@ internal sealed class ModelWake(
                 hold.End();
                 hold.TryGiveUp();
             }
+            catch (OperationCanceledException) when (over.IsCancellationRequested)
+            {
+                // 5
+                Log.WakeOfNone(logger, hold.Key, hold.Deleted());
+            }
             catch (Exception e) when (e is not OutOfMemoryException)
             {
                 // Whoever waits is in its hands: it may not end before them.
                 Log.WakeBroke(logger, hold.Key, e);
             }
+            finally
+            {
+                await over.CancelAsync();
+                await watching;
+            }
         }
         while (!hold.TryEnd());
     }
 
+    /// <summary>Ends the wake when the catalog no longer has the model. A list that is read anew replaces the one before at once, so what is missing in a catalog that was ever complete is gone.</summary>
+    private async Task DeletedAsync(ModelKey key, CancellationTokenSource over)
+    {
+        while (!over.IsCancellationRequested)
+        {
+            var changed = catalog.NextChange;
+            if (catalog.Synced.IsCompletedSuccessfully && !catalog.Current.ByKey.ContainsKey(key))
+            {
+                await over.CancelAsync();
+                return;
+            }
+
+            await changed.WaitAsync(over.Token).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
     /// <summary>True: the wake has passed. False: nobody waits any more and it took too long.</summary>
-    private async Task<bool> WakeAsync(ModelHold hold)
+    private async Task<bool> WakeAsync(ModelHold hold, CancellationToken over)
     {
         var (began, model) = (time.GetTimestamp(), Model(hold));
         var limit = RequestDeadline.ModelTimeout(model);
         var level = scale.Of(hold.Key).Level;
         Log.WakeBegins(logger, hold.Key, hold.Waiting, level.ToString());
         // 1
-        await CacheAsync(hold, began);
+        await CacheAsync(hold, began, over);
         if (level != ScaleLevel.Up)
         {
             // Before the start, which fills the cache.
@@ -80,11 +109,11 @@ internal sealed class ModelWake(
         var (pause, attempts) = (TimeSpan.Zero, 0);
         while (true)
         {
-            await Task.Delay(pause, time, lifetime.ApplicationStopping);
+            await Task.Delay(pause, time, over);
             pause = Longer(pause);
             attempts++;
             var left = limit - time.GetElapsedTime(began);
-            var (readiness, answer) = await AskAsync(hold, attempts, left > Second ? left : Second);
+            var (readiness, answer) = await AskAsync(hold, attempts, left > Second ? left : Second, over);
             // Closed: whoever waits may have what the gateway wants, and the activator holds as well as we do.
             if (readiness != Readiness.NotReady)
             {
@@ -110,9 +139,9 @@ internal sealed class ModelWake(
     /// A readiness request waits where it was sent, at the activator of the Revision that took the traffic then. If that one never gets a pod and another Revision takes over, it would wait on for the whole limit:
     /// one that is not answered though the model is up is asked anew, each time with more patience.
     /// </summary>
-    private async Task<(Readiness Readiness, string Answer)> AskAsync(ModelHold hold, int attempt, TimeSpan limit)
+    private async Task<(Readiness Readiness, string Answer)> AskAsync(ModelHold hold, int attempt, TimeSpan limit, CancellationToken over)
     {
-        using var overtaken = CancellationTokenSource.CreateLinkedTokenSource(lifetime.ApplicationStopping);
+        using var overtaken = CancellationTokenSource.CreateLinkedTokenSource(over);
         var asking = probe.AskAsync(hold, scale.Of(hold.Key), attempt, limit, overtaken.Token);
         while (!asking.IsCompleted)
         {
@@ -123,12 +152,12 @@ internal sealed class ModelWake(
                 continue;
             }
 
-            await NextAsync(asking, Second * Math.Pow(2, Math.Min(attempt - 1, 10)), lifetime.ApplicationStopping);
+            await NextAsync(asking, Second * Math.Pow(2, Math.Min(attempt - 1, 10)), over);
             if (!asking.IsCompleted)
             {
                 await overtaken.CancelAsync();
                 await ((Task)asking).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
-                lifetime.ApplicationStopping.ThrowIfCancellationRequested();
+                over.ThrowIfCancellationRequested();
                 return (Readiness.NotReady, "the model is up, and the readiness request is not answered");
             }
         }
@@ -136,7 +165,7 @@ internal sealed class ModelWake(
         return await asking;
     }
 
-    private async Task CacheAsync(ModelHold hold, long began)
+    private async Task CacheAsync(ModelHold hold, long began, CancellationToken over)
     {
         long? asked = null;
         var said = false;
@@ -164,7 +193,7 @@ internal sealed class ModelWake(
                 Log.WakeWaitsForCache(logger, hold.Key, now.Locality.Locality.ToString(), now.Locality.Reason, left.TotalSeconds);
             }
 
-            await NextAsync(changed, left < AskAgain ? left : AskAgain, lifetime.ApplicationStopping);
+            await NextAsync(changed, left < AskAgain ? left : AskAgain, over);
         }
     }
 

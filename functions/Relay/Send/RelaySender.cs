@@ -12,7 +12,7 @@ namespace Prewarm.Functions.Relay;
 /// 1. it waits at the hold if the model sleeps; 2. it is sent once; 3. it is sent again only if nothing of it can have reached the model, its body is still there, and its time is not over;
 /// 4. whatever else comes of it is the answer.
 /// </summary>
-internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gateway, RelayGuard guard, ModelHolds holds, SendFailure failure, IOptions<RelayOptions> options, TimeProvider time)
+internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gateway, RelayGuard guard, ModelHolds holds, ICatalog catalog, SendFailure failure, IOptions<RelayOptions> options, TimeProvider time)
 {
     /// <summary>How long a gateway that takes no connection is tried.</summary>
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(3);
@@ -146,15 +146,17 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
                 var left = call.Left > TimeSpan.Zero ? call.Left : TimeSpan.Zero;
                 try
                 {
-                    var send = await held.Released.WaitAsync(call.Beat < left ? call.Beat.Value : left, time, context.RequestAborted);
+                    var why = await held.Released.WaitAsync(call.Beat < left ? call.Beat.Value : left, time, context.RequestAborted);
                     call.Waited = before + (call.Elapsed - began);
-                    if (!send)
+                    if (why == ReleaseReason.Turn)
                     {
-                        call.Mark(context.Response.Headers);
-                        await RelayAnswers.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, call.Hold.Key.ToString(), "ending", new("this relay ends"), call.Hold.RetryAfter());
+                        return true;
                     }
 
-                    return send;
+                    call.Mark(context.Response.Headers);
+                    await (why == ReleaseReason.Deleted ? RelayDesk.DeletedAsync(context, catalog.Current, call.Hold.Key)
+                        : RelayAnswers.RefuseAsync(context, StatusCodes.Status503ServiceUnavailable, call.Hold.Key.ToString(), "ending", new("this relay ends"), call.Hold.RetryAfter()));
+                    return false;
                 }
                 catch (TimeoutException) when (call.Beat is not null && call.Left > TimeSpan.Zero)
                 {

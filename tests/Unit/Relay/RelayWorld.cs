@@ -20,6 +20,7 @@ internal sealed class RelayWorld : IAsyncDisposable
     private readonly List<WebApplication> _apps = [];
 
     public ScaleFake Scale { get; } = new();
+    public CatalogFake Catalog { get; private set; } = null!;
     public Uri Relay { get; private set; } = null!;
     public IServiceProvider Services { get; private set; } = null!;
     public HttpClient Http { get; private set; } = null!;
@@ -50,6 +51,7 @@ internal sealed class RelayWorld : IAsyncDisposable
 
     public async Task RelayAsync(string gateway, CachedModel model, (string Key, string Value)[] settings, IScaleView scale)
     {
+        Catalog = new(model);
         var relay = await ServeAsync(
             builder =>
             {
@@ -59,7 +61,7 @@ internal sealed class RelayWorld : IAsyncDisposable
                     builder.Configuration[key] = value;
                 }
 
-                builder.Services.AddSingleton<ICatalog>(new CatalogFake(model)).AddSingleton(scale).AddRelay(builder.Configuration);
+                builder.Services.AddSingleton<ICatalog>(Catalog).AddSingleton(scale).AddRelay(builder.Configuration);
             },
             async context => await context.RequestServices.GetRequiredService<RelayForwarder>().RunAsync(context));
         Services = relay.Services;
