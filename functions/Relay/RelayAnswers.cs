@@ -18,10 +18,13 @@ internal static class RelayAnswers
             context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
         }
 
-        return WriteAsync(context, status, OpenAIDialect.Speaks(context.Request)
-            ? OpenAIDialect.Write(status, outcome, problem)
-            : JsonSerializer.SerializeToUtf8Bytes(problem, RelayJsonContext.Default.RelayProblem));
+        return WriteAsync(context, status, Body(context, status, outcome, problem));
     }
+
+    /// <summary>What is wrong, in the shape that the request's route has for it.</summary>
+    public static byte[] Body(HttpContext context, int status, string outcome, RelayProblem problem) => OpenAIDialect.Speaks(context.Request)
+        ? OpenAIDialect.Write(status, outcome, problem)
+        : JsonSerializer.SerializeToUtf8Bytes(problem, RelayJsonContext.Default.RelayProblem);
 
     public static async Task WriteAsync(HttpContext context, int status, byte[] json)
     {

@@ -65,6 +65,12 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
         HeaderRules.Clean(proxyRequest, httpContext.Request.Headers.Connection);
         proxyRequest.RequestUri = found.To(destinationPrefix);
         proxyRequest.Headers.Host = found.Host;
+        if (beat is not null)
+        {
+            // What is appended to comments cannot be compressed by another.
+            proxyRequest.Headers.Remove("Accept-Encoding");
+        }
+
         if (!_left)
         {
             _left = true;
@@ -110,7 +116,7 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
         Judge(status);
         if (Heartbeat.Of(httpContext) is { } heard)
         {
-            return await AppendAsync(heard, proxyResponse, status, read, cancellationToken);
+            return await AppendAsync(heard, proxyResponse, status, read ?? [], cancellationToken);
         }
 
         var copy = await base.TransformResponseAsync(httpContext, proxyResponse, cancellationToken);
@@ -166,7 +172,7 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
         headers.Append("Server-Timing", $"hold;dur={ms}");
     }
 
-    private static async Task<bool> AppendAsync(Heartbeat heard, HttpResponseMessage answer, int status, byte[]? read, CancellationToken cancellationToken)
+    private async Task<bool> AppendAsync(Heartbeat heard, HttpResponseMessage answer, int status, byte[] read, CancellationToken cancellationToken)
     {
         if (status == StatusCodes.Status200OK && answer.Content.Headers.ContentType?.MediaType == "text/event-stream")
         {
@@ -174,8 +180,15 @@ internal sealed class RelayCall(HttpContext context, RelayOutcome.Found found, M
             return true;
         }
 
-        var text = Encoding.UTF8.GetString([.. read ?? [], .. await ReadAsync(answer, MaxEvent, cancellationToken)]);
-        await heard.EventAsync(status, text, cancellationToken);
+        byte[] whole = [.. read, .. await ReadAsync(answer, MaxEvent + 1 - read.Length, cancellationToken)];
+        if (whole.Length > MaxEvent)
+        {
+            await RelayAnswers.WriteAsync(context, StatusCodes.Status406NotAcceptable, RelayAnswers.Body(context, StatusCodes.Status406NotAcceptable, "too_long",
+                new($"the model answered {status} with more than {MaxEvent} bytes, which is no event any more") { Cause = $"ask without {Heartbeat.Header}, or for an answer that is streamed as events" }));
+            return false;
+        }
+
+        await heard.EventAsync(status, Encoding.UTF8.GetString(whole), cancellationToken);
         return false;
     }
 

@@ -27,6 +27,34 @@ public sealed class HeartbeatTests
         Assert.Equal(2, world.Predictions.Count);
     }
 
+    [Fact]
+    public async Task Request_OfOneThatHears_AsksForNoCompression_OthersDo()
+    {
+        await using var world = await RelayWorld.StartAsync();
+        List<string> asked = [];
+        world.Predict = (context, _) =>
+        {
+            asked.Add(context.Request.Headers.AcceptEncoding.ToString());
+            return Task.CompletedTask;
+        };
+        await BodyAsync(world.AskAsync("{}", default, [.. s_heard, ("Accept-Encoding", "gzip")]));
+        await BodyAsync(world.AskAsync("{}", default, ("Accept-Encoding", "gzip")));
+        Assert.Equal(["", "gzip"], asked);
+    }
+
+    [Theory]
+    [InlineData(1 << 20, true)]
+    [InlineData((1 << 20) + 1, false)]
+    public async Task Answer_LongerThanAnEvent_EndsWithAnErrorThatSaysWhatToDo(int length, bool fits)
+    {
+        await using var world = await RelayWorld.StartAsync();
+        var up = Held(world);
+        world.Predict = (context, _) => context.Response.WriteAsync(new string('x', length));
+        var text = await TextAsync(world, up);
+        Assert.Equal(fits, text.Contains($"data: {new string('x', 1 << 20)}\n\n", StringComparison.Ordinal));
+        Assert.Equal(!fits, text.Contains("event: error\nid: 406\ndata: {\"error\":", StringComparison.Ordinal) && text.Contains("without X-Prewarm-Heartbeat", StringComparison.Ordinal) && text.Length < 5000);
+    }
+
     /// <summary>A model at zero; it is ready when the test says so.</summary>
     private static TaskCompletionSource Held(RelayWorld world)
     {
