@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -46,6 +47,8 @@ internal static class RelayServices
             {
                 kestrel.Limits.MaxRequestHeadersTotalSize = relay.Value.MaxHeaderBytes;
                 kestrel.Limits.MaxRequestLineSize = relay.Value.MaxUrlBytes;
+                // As the gateway's answers are read: each byte comes out as it came in. ASCII, the default, would break the answer.
+                kestrel.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
             });
         }
 

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Microsoft.Extensions.Options;
 using Yarp.ReverseProxy.Forwarder;
 
@@ -25,6 +26,8 @@ internal sealed class GatewayClient : IDisposable
             AutomaticDecompression = DecompressionMethods.None,
             UseCookies = false,
             EnableMultipleHttp2Connections = true,
+            // As the server has read them; ASCII, the default, would refuse the request. Answers are read as Latin-1, and written so (RelayServices).
+            RequestHeaderEncodingSelector = static (_, _) => Encoding.UTF8,
             ActivityHeadersPropagator = new ReverseProxyPropagator(DistributedContextPropagator.Current),
             ConnectTimeout = ConnectTimeout,
             // A gateway that has moved is found again.
