@@ -89,7 +89,7 @@ internal sealed class ReadinessProbe(GatewayClient gateway, TrafficBook traffic,
         }
         catch (Exception e) when (e is HttpRequestException or IOException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            return (null, false, e is OperationCanceledException ? $"{path}: no answer in {limit.TotalSeconds:0} s" : $"{path}: {e.GetBaseException().Message}");
+            return (null, false, e is OperationCanceledException && !GatewayClient.NotConnected(e) ? $"{path}: no answer in {limit.TotalSeconds:0} s" : $"{path}: {e.GetBaseException().Message}");
         }
         finally
         {

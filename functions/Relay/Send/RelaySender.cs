@@ -14,7 +14,7 @@ namespace Prewarm.Functions.Relay;
 /// </summary>
 internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gateway, RelayGuard guard, ModelHolds holds, ICatalog catalog, SendFailure failure, IOptions<RelayOptions> options, TimeProvider time)
 {
-    /// <summary>How long a gateway that takes no connection is tried.</summary>
+    /// <summary>How long a gateway that takes no connection is tried, attempts and pauses together.</summary>
     private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
@@ -52,6 +52,7 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
             while (true)
             {
                 // 2
+                var sent = call.Elapsed;
                 var error = await forwarder.SendAsync(call.Context, gateway.Prefix!, gateway.Http, _config, call, answerBy);
                 if (error == ForwarderError.None && call.Refusal == Refusal.None)
                 {
@@ -61,6 +62,7 @@ internal sealed class RelaySender(IHttpForwarder forwarder, GatewayClient gatewa
 
                 var exception = error == ForwarderError.None ? null : call.Context.GetForwarderErrorFeature()?.Exception;
                 var refusal = call.Refusal != Refusal.None ? call.Refusal : GatewayClient.NotConnected(exception) ? Refusal.NotConnected : Refusal.None;
+                unconnected += refusal == Refusal.NotConnected ? call.Elapsed - sent : TimeSpan.Zero;
                 if (refusal == Refusal.None || call.Context.Response.HasStarted || answerBy.IsCancellationRequested || call.Context.RequestAborted.IsCancellationRequested
                     || (refusal == Refusal.NotConnected && unconnected >= ConnectPatience) || call.Left <= TimeSpan.Zero || !call.Ready())
                 {

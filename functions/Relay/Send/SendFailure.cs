@@ -48,7 +48,7 @@ internal sealed class SendFailure(IOptions<RelayOptions> options, ILogger<SendFa
         }
 
         var expired = answerBy.IsCancellationRequested;
-        var timedOut = expired || error is ForwarderError.RequestTimedOut;
+        var timedOut = expired || (error is ForwarderError.RequestTimedOut && !GatewayClient.NotConnected(exception));
         var cause = expired ? $"the request's own deadline of {call.Deadline.Answer!.Value.TotalSeconds} s is over"
             : timedOut ? $"no byte from the gateway for {options.Value.ActivityTimeout.TotalSeconds} s"
             : exception?.GetBaseException().Message ?? error.ToString();

@@ -206,6 +206,21 @@ public sealed class ResendTests
         Assert.Equal(["patient"], world.Predictions);
     }
 
+    /// <summary>As a gateway behind a wall does: connections come to be, and nothing is ever said on them.</summary>
+    [Fact]
+    public async Task GatewayThatSwallowsConnections_IsA502ThatSaysSo_Soon()
+    {
+        await using var world = new RelayWorld();
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        await world.RelayAsync($"https://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}", RelayRouterTests.Model("default", "bloom"));
+        var began = TimeProvider.System.GetTimestamp();
+        var text = await BodyAsync(world.AskAsync("body"), HttpStatusCode.BadGateway);
+        Assert.Contains("the gateway could not be asked", text, StringComparison.Ordinal);
+        Assert.Contains("ConnectTimeout", text, StringComparison.Ordinal);
+        Assert.InRange(TimeProvider.System.GetElapsedTime(began).TotalSeconds, 3, 8);
+    }
+
     [Fact]
     public async Task CallersOwnDeadline_EndsAnAnswerThatDoesNotCome()
     {
