@@ -71,12 +71,23 @@ internal sealed class Activations(ScaleBoard board, ActivationRun run, IHostAppl
         }
     }
 
+    /// <summary>Requests that are kept as the cause of a wake to come.</summary>
+    internal int Causes => _causes.Count;
+
     /// <summary>A request asked for a wake of the model: what wakes next belongs to its trace.</summary>
     public void Caused(ModelKey model, string? traceparent)
     {
-        if (traceparent is not null)
+        // Anybody may send that event, with any name.
+        if (traceparent is null || !board.Knows(model))
         {
-            _causes[model] = (traceparent, time.GetUtcNow());
+            return;
+        }
+
+        var now = time.GetUtcNow();
+        _causes[model] = (traceparent, now);
+        foreach (var one in _causes.Where(c => now - c.Value.At >= CauseLife))
+        {
+            _causes.TryRemove(one);
         }
     }
 

@@ -37,6 +37,14 @@ internal sealed class ScaleBoard(TimeProvider time) : IScaleView
 
     public ModelScale Of(ModelKey model) => _states.TryGetValue(model, out var state) ? state : ModelScale.Unseen;
 
+    public bool Knows(ModelKey model)
+    {
+        lock (_writing)
+        {
+            return _models.ContainsKey(model);
+        }
+    }
+
     /// <summary>What is known of a PodAutoscaler's Revision; null when it is no model's.</summary>
     public ModelFacts? Facts(PodAutoscaler autoscaler)
     {
