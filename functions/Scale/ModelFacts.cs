@@ -55,8 +55,9 @@ internal sealed record ModelFacts(CachedModel Model)
         var pods = Bound();
         // Without affinity a pod may be bound to any node.
         var free = Model.Spec?.Serving.Affinity == "off" ? OpenNodes : null;
-        return LocalityVerdict.Of(warmth, WarmObjects.Copies(Model, Version), WorkerNodes, pods.Length > 0 ? pods : free ?? [], Serverless, pods.Length > 0)
+        var verdict = LocalityVerdict.Of(warmth, WarmObjects.Copies(Model, Version), WorkerNodes, pods.Length > 0 ? pods : free ?? [], Serverless, pods.Length > 0)
             .Because(WorkerRestart.Latest(WorkerPods), Version.LoadedAt, now);
+        return pods.Length == 0 && OpenNodes is { } open && WorkerNodes is { } workers && !workers.Any(open.Contains) ? verdict.OnClosed(workers) : verdict;
     }
 
     private string[] Bound() => [.. Pods.Where(p => p.Metadata.DeletionTimestamp is null).Select(p => p.Spec?.NodeName).OfType<string>().Distinct(StringComparer.Ordinal)];

@@ -76,6 +76,14 @@ internal sealed record LocalityVerdict(Locality Locality, string Reason)
             : this with { Reason = "EvictedByWorkerRestart", Message = $"evicted: worker on {restart.Node ?? "an unknown node"} restarted {Ago(now - restart.At)} ago, {left}" };
     }
 
+    /// <summary>The same where no pod is placed yet and none of the nodes with a cache worker takes one.</summary>
+    public LocalityVerdict OnClosed(IReadOnlyCollection<string> workers) => Locality is Locality.Local or Locality.Spread
+        ? new(Locality.Remote, "NoOpenWorkerNode")
+        {
+            Message = $"no node with a cache worker takes pods ({List(workers)} cordoned), so a pod starts elsewhere and reads over the network, or waits where affinity is required: kubectl uncordon {workers.Min(StringComparer.Ordinal)}",
+        }
+        : this;
+
     private static string List(IEnumerable<string> nodes) => string.Join(", ", nodes.Order(StringComparer.Ordinal));
 
     private static string Ago(TimeSpan span) => span.TotalSeconds < 120 ? $"{Math.Max(0, (int)span.TotalSeconds)} s"

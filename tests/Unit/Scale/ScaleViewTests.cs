@@ -61,6 +61,26 @@ public sealed class ScaleViewTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Locality_EveryNodeWithAWorkerCordoned_IsRemoteAndSaysWhatToDo()
+    {
+        var key = await _world.ServeAsync("bloom", ["node-1", "node-2"]);
+        await _world.AutoscalerAsync("bloom", "False", "NoTraffic", 0, 0);
+        await _world.Api.EnsureAsync(Kinds.Nodes, new() { ["metadata"] = new JsonObject { ["name"] = "node-3" }, ["spec"] = new JsonObject() }, _world.Deadline);
+        await _world.WatchAsync();
+        await UntilAsync(key, s => s.Locality.Locality == Locality.Local);
+        foreach (var node in (string[])["node-1", "node-2"])
+        {
+            Assert.Equal(Locality.Local, _world.Board.Of(key).Locality.Locality);
+            await _world.Api.MergePatchAsync(Kinds.Nodes, null, node, """{"spec":{"unschedulable":true}}""", null, _world.Deadline);
+        }
+
+        await UntilAsync(key, s => s.Locality is { Locality: Locality.Remote, Reason: "NoOpenWorkerNode" } && s.Locality.Message.Contains("kubectl uncordon node-1", StringComparison.Ordinal));
+        // A pod that is on one of them reads there as ever.
+        await _world.PodAsync("bloom", "node-1", ready: true);
+        await UntilAsync(key, s => s.Locality.Locality == Locality.Local);
+    }
+
+    [Fact]
     public async Task Serverless_SaysThatAffinityDoesNotApply()
     {
         var key = await _world.ServeAsync("bloom", ["node-1", "node-2"], platform: "ACKServerless");
