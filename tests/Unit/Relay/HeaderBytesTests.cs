@@ -27,6 +27,13 @@ public sealed class HeaderBytesTests
         Assert.Contains("\r\nX-Old: caf\u00e9\r\n", answer, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Request_WithBytesThatAreNoUtf8_Is400()
+    {
+        await using var world = await RelayWorld.StartAsync();
+        Assert.StartsWith("HTTP/1.1 400 ", await RoutesWorld.RawAsync(world.Relay, "GET /v1/models/bloom HTTP/1.1\r\nHost: x\r\nX-User: caf\u00e9\r\nConnection: close\r\n\r\n"), StringComparison.Ordinal);
+    }
+
     /// <summary>Answers one request without a body; returns it.</summary>
     private static async Task<string> AnswerAsync(TcpListener listener, string answer)
     {
