@@ -1,7 +1,5 @@
-using System.Globalization;
 using System.IO.Compression;
 using System.Text;
-using System.Text.Json;
 
 namespace Prewarm.Functions.Prewarm;
 
@@ -11,8 +9,6 @@ namespace Prewarm.Functions.Prewarm;
 /// </summary>
 internal static class TraceReader
 {
-    private const string Neither = "neither a JSON object with \"id\" and \"t\" nor, as the first line of a CSV, the header timestamp,model";
-
     /// <summary>Reads a file whole.</summary>
     /// <exception cref="TraceFormatException">A line is not what it should be, is unsorted or has a negative time; or there is no service at all.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
@@ -26,9 +22,10 @@ internal static class TraceReader
     /// <param name="most">Bytes of text, unpacked, that it may have.</param>
     public static List<ServiceTrace> Read(Stream stream, string name, long most = long.MaxValue)
     {
-        var zipped = stream.ReadByte() == 0x1f && stream.ReadByte() == 0x8b;
-        stream.Position = 0;
-        using var plain = zipped ? new GZipStream(stream, CompressionMode.Decompress) : stream;
+        var head = new byte[2];
+        head = head[..stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false)];
+        using var whole = new PeekedStream(head, stream);
+        using Stream plain = head is [0x1f, 0x8b] ? new GZipStream(whole, CompressionMode.Decompress) : whole;
         using var reader = new StreamReader(new BoundedStream(plain, most), Encoding.UTF8);
         var services = new List<ServiceTrace>();
         var ids = new HashSet<string>(StringComparer.Ordinal);
@@ -54,16 +51,16 @@ internal static class TraceReader
                 }
                 else
                 {
-                    services.Add(Service(line));
+                    services.Add(TraceLine.Read(line));
                     if (!ids.Add(services[^1].Id))
                     {
                         throw new FormatException($"\"{services[^1].Id}\" is there twice: one service is one line");
                     }
                 }
             }
-            catch (Exception e) when (e is FormatException or JsonException or InvalidOperationException)
+            catch (FormatException e)
             {
-                throw new TraceFormatException($"{name}, line {number}: {(e is FormatException ? e.Message : Neither)}");
+                throw new TraceFormatException($"{name}, line {number}: {e.Message}");
             }
         }
 
@@ -86,91 +83,4 @@ internal static class TraceReader
             throw new TraceFormatException($"{name}, after line {read}: the gzip data is damaged");
         }
     }
-
-    private static ServiceTrace Service(string line)
-    {
-        var json = new Utf8JsonReader(Encoding.UTF8.GetBytes(line));
-        string? id = null;
-        double? start = null, end = null;
-        double[]? arrivals = null;
-        if (!json.Read() || json.TokenType != JsonTokenType.StartObject)
-        {
-            throw new FormatException(Neither);
-        }
-
-        while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
-        {
-            var key = json.GetString();
-            json.Read();
-            switch (key)
-            {
-                case "id":
-                    id = json.TokenType == JsonTokenType.String ? json.GetString() : Encoding.UTF8.GetString(json.ValueSpan);
-                    break;
-                case "h0":
-                    start = Finite(json.GetDouble(), "h0");
-                    break;
-                case "h1":
-                    end = Finite(json.GetDouble(), "h1");
-                    break;
-                case "t":
-                    arrivals = Times(ref json);
-                    break;
-                default:
-                    json.Skip();
-                    break;
-            }
-        }
-
-        if (json.TokenType != JsonTokenType.EndObject || json.Read())
-        {
-            throw new FormatException("one JSON object a line is expected");
-        }
-
-        if (string.IsNullOrEmpty(id) || arrivals is null)
-        {
-            throw new FormatException("\"id\" or \"t\" is missing");
-        }
-
-        var last = arrivals.Length > 0 ? arrivals[^1] : 0;
-        var from = start ?? 0;
-        var to = end ?? last;
-        if (to < last || to < from)
-        {
-            throw new FormatException($"h1 = {to} is before {(to < last ? "the last arrival" : "h0")}");
-        }
-
-        return arrivals.Length > 0 && arrivals[0] < from
-            ? throw new FormatException($"the first arrival, {arrivals[0]}, is before h0 = {from}")
-            : new ServiceTrace(id, from, to, arrivals);
-    }
-
-    private static double[] Times(ref Utf8JsonReader json)
-    {
-        if (json.TokenType != JsonTokenType.StartArray)
-        {
-            throw new FormatException("\"t\" is not an array");
-        }
-
-        var times = new List<double>();
-        while (json.Read() && json.TokenType != JsonTokenType.EndArray)
-        {
-            var value = Finite(json.GetDouble(), "t");
-            if (value < 0)
-            {
-                throw new FormatException(times.Count == 0 ? $"negative time {value}" : $"unsorted: the delta at position {times.Count} is {value}");
-            }
-
-            times.Add(times.Count == 0 ? value : Finite(times[^1] + value, "t"));
-            if (times[^1] > TraceTable.MostSeconds)
-            {
-                throw new FormatException($"the time at position {times.Count - 1} is beyond the year 5000: seconds are expected, these may be milliseconds, and deltas after the first");
-            }
-        }
-
-        return [.. times];
-    }
-
-    private static double Finite(double value, string name) =>
-        double.IsFinite(value) ? value : throw new FormatException($"\"{name}\" is not a finite number");
 }

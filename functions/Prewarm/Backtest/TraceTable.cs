@@ -1,10 +1,11 @@
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Prewarm.Functions.Prewarm;
 
 /// <summary>A trace as CSV (RFC 4180, a field on one line): <c>timestamp,model</c> among its columns, one arrival a line, sorted by time (equal times may stand in any order).</summary>
-internal sealed class TraceTable
+internal sealed partial class TraceTable
 {
     /// <summary>Later arrivals are told in other units.</summary>
     public const double MostSeconds = 1e11;
@@ -13,6 +14,7 @@ internal sealed class TraceTable
 
     private readonly Dictionary<string, List<double>> arrivals = [];
     private readonly List<string> order = [];
+    private readonly int columnCount;
     private readonly int timeColumn;
     private readonly int modelColumn;
     private string lastText = "";
@@ -23,6 +25,7 @@ internal sealed class TraceTable
     public TraceTable(string header)
     {
         var columns = Split(header);
+        columnCount = columns.Count;
         timeColumn = Column(columns, "timestamp");
         modelColumn = Column(columns, "model");
     }
@@ -48,11 +51,17 @@ internal sealed class TraceTable
             throw new FormatException("timestamp or model is missing");
         }
 
+        if (columns.Skip(columnCount).Any(c => c.Length > 0))
+        {
+            throw new FormatException($"{columns.Count} columns where the header has {columnCount}: write decimals with a point, and quotes around a value with a comma");
+        }
+
         var text = columns[timeColumn].Trim();
         var model = columns[modelColumn].Trim();
         var time = double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) && double.IsFinite(seconds) ? seconds
-            : DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var date) ? (date - DateTimeOffset.UnixEpoch).TotalSeconds
-            : throw new FormatException(IsHeader(line) ? "a second header: leave it out, or give several files one by one" : $"\"{Short(text)}\" is neither seconds nor a date");
+            : Iso8601().IsMatch(text) && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var date) ? (date - DateTimeOffset.UnixEpoch).TotalSeconds
+            : throw new FormatException(IsHeader(line) ? "a second header: leave it out, or give several files one by one"
+                : $"\"{Short(text)}\" is neither seconds nor ISO 8601: write it as 1767225600.5 or 2026-01-01T00:00:00.5Z");
         if (time < 0)
         {
             throw new FormatException($"negative time {time}");
@@ -135,5 +144,10 @@ internal sealed class TraceTable
         return fields;
     }
 
-    private static string Short(string text) => text.Length <= 60 ? text : text[..60] + "…";
+    /// <summary>At most so much of what somebody wrote as a message can show.</summary>
+    public static string Short(string text) => text.Length <= 60 ? text : text[..60] + "…";
+
+    // Anything else that .NET takes for a date, such as 1,5 or 03/04/2026, is another date elsewhere.
+    [GeneratedRegex(@"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)? ?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?)?$", RegexOptions.ExplicitCapture)]
+    private static partial Regex Iso8601();
 }
