@@ -37,8 +37,9 @@ internal sealed class Backtest(IReadOnlyList<ServiceTrace> services, DecisionLog
     /// <summary>Scores the forecast for a group of services: one row a patience, the forecasts shared; guarded, and (if wanted) alone.</summary>
     /// <param name="members">Positions of the services.</param>
     /// <param name="workPerArrival">Units of progress.</param>
-    /// <param name="alone">Rows for the forecast without its guard, or empty.</param>
-    public void RunLearned(int[] members, ForecastPrior prior, PolicyScore[] scores, double[] patience, double workPerArrival, PolicyScore[]? alone = null)
+    /// <param name="scores">Rows for the guarded forecast, if wanted.</param>
+    /// <param name="alone">Rows for the forecast without its guard, if wanted.</param>
+    public void RunLearned(int[] members, ForecastPrior prior, PolicyScore[]? scores, double[] patience, double workPerArrival, PolicyScore[]? alone = null)
     {
         ServiceTrace[] mine = [.. members.Select(m => services[m])];
         var forecast = new LearnedForecast(mine.Length, prior);
@@ -82,7 +83,11 @@ internal sealed class Backtest(IReadOnlyList<ServiceTrace> services, DecisionLog
                 var guard = new PolicyGuard(patience[p], losses.AsSpan(cell * PolicyGuard.Experts, PolicyGuard.Experts), fleet.AsSpan(p * PolicyGuard.Experts, PolicyGuard.Experts));
                 var choice = guard.Choose();
                 var played = choice == 0 ? planned : guarded.AsSpan(0, PolicyGuard.Windows(choice, histogram.AsSpan(0, 1), guarded));
-                Settle(scores[p], mine[s], index, played, ref cold[cell], ref idle[cell]);
+                if (scores is not null)
+                {
+                    Settle(scores[p], mine[s], index, played, ref cold[cell], ref idle[cell]);
+                }
+
                 if (alone is not null)
                 {
                     Settle(alone[p], mine[s], index, planned, ref cold[mine.Length * rows + cell], ref idle[mine.Length * rows + cell]);
@@ -105,15 +110,17 @@ internal sealed class Backtest(IReadOnlyList<ServiceTrace> services, DecisionLog
         progress?.Advance(since * workPerArrival);
         for (var p = 0; p < rows; p++)
         {
-            Sum(scores[p], p, 0);
-            if (alone is not null)
-            {
-                Sum(alone[p], p, mine.Length * rows);
-            }
+            Sum(scores?[p], p, 0);
+            Sum(alone?[p], p, mine.Length * rows);
         }
 
-        void Sum(PolicyScore score, int p, int offset)
+        void Sum(PolicyScore? score, int p, int offset)
         {
+            if (score is null)
+            {
+                return;
+            }
+
             lock (score)
             {
                 for (var s = 0; s < mine.Length; s++)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace Prewarm.Functions.Prewarm;
 
@@ -38,43 +39,27 @@ internal static class BacktestCommand
 
     private static void Run(BacktestOptions options, TextWriter output, TextWriter errors)
     {
-        var history = options.History.SelectMany(TraceReader.Read).Where(s => s.Arrivals.Length >= options.MinArrivals).ToList();
-
-        ServiceTrace[] scored = [.. options.Files.SelectMany(TraceReader.Read).Where(s => s.Arrivals.Length >= options.MinArrivals)];
-        if (scored.Length == 0)
-        {
-            throw new TraceFormatException($"no service has {options.MinArrivals} arrivals or more");
-        }
-
-        if (options.Decisions is not null && scored.GroupBy(s => s.Id, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
-        {
-            throw new TraceFormatException($"\"{twice.Key}\" is in two files: whose decisions are meant, nobody could tell");
-        }
-
-        Writable(options);
+        using var outputs = new BacktestOutputs(options);
         var prices = options.Tiers is { } file ? Tiers.TierPrices.Read(file) : null;
+        var (scored, history) = BacktestTraces.Read(options, errors);
         var progress = new BacktestProgress(errors, !Console.IsErrorRedirected, TimeProvider.System);
         if (prices is not null)
         {
-            Write(options, Tiers.TierBacktest.Run(scored, prices, fold => Prior(options, scored, history, fold), Math.Max(1, options.Folds), progress), output);
+            Write(options, outputs, Tiers.TierBacktest.Run(scored, prices, fold => Prior(options, scored, history, fold), Math.Max(1, options.Folds), progress), output);
             return;
         }
 
-        using var decisions = options.Decisions is { } path ? new DecisionLog(path) : null;
+        var decisions = outputs.Decisions is { } stream ? new DecisionLog(stream, options.Decisions!.EndsWith(".gz", StringComparison.Ordinal)) : null;
         var backtest = new Backtest(scored, decisions, progress);
         var baselines = Baselines(options);
-        var learned = options.Policies.Contains("learned")
-            ? options.Patience.Select(p => new PolicyScore("learned", p.ToString("R", CultureInfo.InvariantCulture))).ToArray()
-            : [];
-        var alone = options.Policies.Contains("unguarded") && learned.Length > 0
-            ? options.Patience.Select(p => new PolicyScore("unguarded", p.ToString("R", CultureInfo.InvariantCulture))).ToArray()
-            : null;
+        var (learned, alone) = (Rows(options, "learned"), Rows(options, "unguarded"));
+        var forecast = learned is not null || alone is not null;
         long arrivals = scored.Sum(s => (long)s.Arrivals.Length);
-        progress.Expect(arrivals * (baselines.Count + (learned.Length > 0 ? LearnedWork : 0)));
+        progress.Expect(arrivals * (baselines.Count + (forecast ? LearnedWork : 0)));
 
         var rows = new PolicyScore[baselines.Count];
         var work = new List<Action>();
-        if (learned.Length > 0)
+        if (forecast)
         {
             var folds = Math.Max(1, options.Folds);
             for (var f = 0; f < folds; f++)
@@ -98,43 +83,36 @@ internal static class BacktestCommand
         Parallel.ForEach(work, new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount }, action => action());
         // What waste is measured by, whatever was asked for.
         var ten = new Backtest(scored, null, null).Run("fixed-600", "600", () => new FixedKeepAlive(600)).IdleSeconds;
-        Write(options, [.. learned, .. alone ?? [], .. rows], output, ten);
+        decisions?.Dispose();
+        Write(options, outputs, [.. learned ?? [], .. alone ?? [], .. rows], output, ten);
     }
 
-    /// <summary>What cannot be written is said before minutes of work.</summary>
-    private static void Writable(BacktestOptions options)
-    {
-        foreach (var path in ((string?[])[options.Csv, options.Plot, options.Decisions]).OfType<string>())
-        {
-            using var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write);
-        }
-    }
+    private static PolicyScore[]? Rows(BacktestOptions options, string policy) =>
+        options.Policies.Contains(policy) ? [.. options.Patience.Select(p => new PolicyScore(policy, p.ToString("R", CultureInfo.InvariantCulture)))] : null;
 
     private static ForecastPrior Prior(BacktestOptions options, ServiceTrace[] scored, IReadOnlyList<ServiceTrace> history, int fold) =>
         options.Folds == 0 && history.Count == 0
             ? ForecastPrior.ReadNeutral()
             : ForecastPrior.Learn(options.Folds > 0 ? [.. scored.Where((_, i) => i % options.Folds != fold)] : history, Units, ForecastPrior.ReadNeutral());
 
-    private static void Write(BacktestOptions options, PolicyScore[] scores, TextWriter output, double tenMinutes = double.NaN)
+    private static void Write(BacktestOptions options, BacktestOutputs outputs, PolicyScore[] scores, TextWriter output, double tenMinutes = double.NaN)
     {
-        if (options.Csv is { } csv)
+        if (outputs.Csv is { } csv)
         {
-            File.WriteAllText(csv, BacktestTable.Csv(scores));
+            csv.Write(Encoding.UTF8.GetBytes(BacktestTable.Csv(scores)));
         }
         else
         {
             output.Write(BacktestTable.Text(scores, tenMinutes));
         }
 
-        if (options.Bootstrap > 0 && options.Tiers is null)
+        if (options.Bootstrap > 0)
         {
             output.Write(BacktestTable.Fronts(scores, options.Bootstrap));
         }
 
-        if (options.Plot is { } plot)
-        {
-            File.WriteAllText(plot, FrontPlot.Svg(scores));
-        }
+        outputs.Plot?.Write(Encoding.UTF8.GetBytes(FrontPlot.Svg(scores)));
+        outputs.Keep();
     }
 
     private static List<(string Policy, string Setting, Func<GapPolicy> Make)> Baselines(BacktestOptions options)

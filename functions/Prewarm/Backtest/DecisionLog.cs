@@ -10,10 +10,9 @@ internal sealed class DecisionLog : IDisposable
     private readonly Stream stream;
     private readonly Utf8JsonWriter json;
 
-    public DecisionLog(string path)
+    public DecisionLog(Stream file, bool zipped)
     {
-        Stream file = File.Create(path);
-        stream = new BufferedStream(path.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(file, CompressionLevel.Fastest) : file, 1 << 16);
+        stream = new BufferedStream(zipped ? new GZipStream(file, CompressionLevel.Fastest) : file, 1 << 16);
         json = new Utf8JsonWriter(stream);
     }
 

@@ -9,7 +9,7 @@ internal static class FrontPlot
     private const int Width = 820, Height = 560, Left = 70, Right = 150, Top = 20, Bottom = 50;
 
     private static readonly (string Family, string Colour)[] Families =
-        [("learned", "#c0392b"), ("hybrid", "#2471a3"), ("fixed", "#7f8c8d"), ("knative", "#1e8449")];
+        [("learned", "#c0392b"), ("unguarded", "#e67e22"), ("hybrid", "#2471a3"), ("fixed", "#7f8c8d"), ("knative", "#1e8449")];
 
     public static string Svg(IReadOnlyList<PolicyScore> scores)
     {
@@ -26,7 +26,7 @@ internal static class FrontPlot
 
     private static void Fill(StringBuilder svg, PolicyScore[] shown)
     {
-        var references = shown.Where(s => s.Policy != "learned").ToArray();
+        var references = shown.Where(s => s.Policy is not ("learned" or "unguarded")).ToArray();
         var frame = references.Length > 0 ? references : shown;
         var (x0, x1) = (Math.Log10(frame.Min(Hours)) - 0.3, Math.Log10(frame.Max(Hours)) + 0.2);
         var (y0, y1) = (Math.Log10(shown.Min(Percent)) - 0.05, Math.Log10(Math.Min(100, frame.Max(Percent))) + 0.1);

@@ -73,10 +73,20 @@ public sealed class BacktestCommandTests : IDisposable
     [InlineData("--policies foo", "unknown policy: foo")]
     [InlineData("--min-arrivals 0", "--min-arrivals wants a whole number from 1")]
     [InlineData("--csv", "--csv wants a value")]
-    [InlineData("--tiers p.json --decisions d.jsonl", "do not go with --tiers")]
+    [InlineData("--csv ?", "--csv wants a value, and \"\" is none")]
+    [InlineData("--history ?", "--history wants a value")]
+    [InlineData("?", "the name of a trace is empty")]
+    [InlineData("--min-arrivals x", "--min-arrivals wants a whole number from 1 to 1000000000, not \"x\"")]
+    [InlineData("--folds 5.5", "--folds wants a whole number from 2 to 1000000000, not \"5.5\"")]
+    [InlineData("--folds 2", "--folds 2 is more than the services with 1 arrivals or more, 1")]
+    [InlineData("--bootstrap 100001", "--bootstrap wants a whole number from 10 to 100000, not \"100001\"")]
+    [InlineData("--tiers p.json --decisions d.jsonl", "--decisions is for one tier and does not go with --tiers")]
+    [InlineData("--policies knative --tiers p.json", "--policies is for one tier")]
+    [InlineData("--tiers p.json --patience 60", "--patience is for one tier")]
+    [InlineData("--tiers p.json --bootstrap 10", "--bootstrap is for one tier")]
     public void Options_ThatCannotBe_AreNamedInOneLine(string options, string says)
     {
-        Assert.Equal(2, Run([Write("t.csv", "timestamp,model\n1,a\n"), .. options.Split(' ')]));
+        Assert.Equal(2, Run([Write("t.csv", "timestamp,model\n1,a\n"), .. options.Split(' ').Select(o => o.Trim('?'))]));
         Assert.Contains(says, _errors.ToString(), StringComparison.Ordinal);
         Assert.Single(_errors.ToString().TrimEnd().Split('\n'));
     }
@@ -88,22 +98,109 @@ public sealed class BacktestCommandTests : IDisposable
         Assert.Equal(BacktestOptions.Usage, _output.ToString());
     }
 
-    [Fact]
-    public void Output_ThatCannotBeWritten_IsSaidBeforeTheWork()
+    /// <summary>Refused before anything is read: the trace is none.</summary>
+    [Theory]
+    [InlineData("--csv no/such/out.csv", "--csv ~no/such/out.csv: there is no folder ~no/such: make it")]
+    [InlineData("--plot .", "--plot ~. is a folder: give a file in it")]
+    [InlineData("--decisions t.csv", "--decisions ~t.csv is the same file as that of a trace: give another one")]
+    [InlineData("--plot sub/../t.csv", "the same file as that of a trace")]
+    [InlineData("--plot link.csv", "the same file as that of a trace")]
+    [InlineData("--csv linked/t.csv", "the same file as that of a trace")]
+    [InlineData("--history h.csv --csv h.csv", "the same file as that of --history")]
+    [InlineData("--tiers p.json --csv p.json", "the same file as that of --tiers")]
+    [InlineData("--csv out --plot out", "--plot ~out is the same file as that of --csv")]
+    public void Output_ThatCannotBe_IsRefusedBeforeAnythingIsRead(string options, string says)
     {
-        Assert.Equal(1, Run(Write("t.csv", "timestamp,model\n1,a\n"), "--csv", Path("no/such/folder.csv")));
-        Assert.DoesNotContain('%', _errors.ToString());
+        var trace = Write("t.csv", "no trace");
+        File.CreateSymbolicLink(Path("link.csv"), trace);
+        Directory.CreateSymbolicLink(Path("linked"), _folder.FullName);
+        Directory.CreateDirectory(Path("sub"));
+        Assert.Equal(2, Run([trace, .. options.Split(' ').Select(o => o.StartsWith('-') ? o : Path(o))]));
+        Assert.Contains(says.Replace("~", _folder.FullName + "/", StringComparison.Ordinal), _errors.ToString(), StringComparison.Ordinal);
+        Assert.Equal("no trace", File.ReadAllText(trace));
+        Assert.Single(_folder.GetFiles("*", SearchOption.TopDirectoryOnly), f => f.LinkTarget is null);
+    }
+
+    [Fact]
+    public void Output_OfARunThatFails_IsWhatItWas()
+    {
+        var old = Write("out.csv", "old");
+        Assert.Equal(1, Run(Write("t.csv", "no trace"), "--csv", old, "--decisions", Path("d.jsonl")));
+        Assert.Equal("old", File.ReadAllText(old));
+        Assert.Equal(["out.csv", "t.csv"], _folder.GetFiles().Select(f => f.Name).Order(StringComparer.Ordinal));
         Assert.Equal(1, Run(_folder.FullName));
         Assert.Contains("is a folder", _errors.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Decisions_OfTwoServicesOfOneName_AreRefused()
+    public void Output_ALinkOrADevice_IsWrittenThroughIt()
     {
-        var (one, other) = (Write("1.csv", "timestamp,model\n1,a\n"), Write("2.csv", "timestamp,model\n1,a\n"));
-        Assert.Equal(0, Run(one, other, "--policies", "knative"));
-        Assert.Equal(1, Run(one, other, "--policies", "knative", "--decisions", Path("d")));
-        Assert.Contains("\"a\" is in two files", _errors.ToString(), StringComparison.Ordinal);
+        File.CreateSymbolicLink(Path("link.csv"), Write("real.csv", "old"));
+        Assert.Equal(0, Run(Write("t.csv", "timestamp,model\n1,a\n"), "--policies", "knative", "--csv", Path("link.csv"), "--plot", "/dev/null", "--decisions", "/dev/null"));
+        Assert.StartsWith("policy,", File.ReadAllText(Path("real.csv")), StringComparison.Ordinal);
+        Assert.NotNull(new FileInfo(Path("link.csv")).LinkTarget);
+    }
+
+    /// <summary>Learned from by one group and scored in another, it would foretell itself.</summary>
+    [Theory]
+    [InlineData("--policies knative")]
+    [InlineData("--folds 2")]
+    public void Service_InTwoScoredFiles_IsRefused(string options)
+    {
+        var (one, other) = (Write("1.csv", "timestamp,model\n1,b\n2,a\n"), Write("2.csv", "timestamp,model\n1,a\n"));
+        Assert.Equal(2, Run([one, other, .. options.Split(' ')]));
+        Assert.Contains("\"a\" is in two files that are scored", _errors.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("timestamp,model\n1,a\n2,b\n100,b\n", "for 1 of its services, first \"b\": it teaches their future")]
+    [InlineData("timestamp,model\n1,b\n500,c\n600,a\n", "for 1 of its services, first \"a\"")]
+    [InlineData("timestamp,model\n99,a\n99,b\n500,c\n", null)]
+    public void History_OfTheScoredServices_IsSaidWhereItGoesOnAfterTheyBegin(string history, string? says)
+    {
+        Assert.Equal(0, Run(Write("t.csv", "timestamp,model\n100,a\n100,b\n900,a\n"), "--history", Write("h.csv", history), "--policies", "knative"));
+        Assert.Equal(says is not null, _errors.ToString().Contains("warning:", StringComparison.Ordinal));
+        Assert.Contains(says ?? "", _errors.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void History_ThatMinArrivalsEmpties_IsSaid()
+    {
+        Assert.Equal(0, Run(Write("t.csv", "timestamp,model\n100,a\n900,a\n"), "--history", Write("h.csv", "timestamp,model\n1,c\n"), "--policies", "knative", "--min-arrivals", "2"));
+        Assert.Contains("warning: no service of --history has 2 arrivals or more (--min-arrivals)", _errors.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Unguarded_Alone_HasItsRowsAndItsDecisions()
+    {
+        var trace = Write("t.csv", "timestamp,model\n0,a\n10000,a\n20000,a\n");
+        Assert.Equal(0, Run(trace, "--policies", "unguarded", "--patience", "60,600"));
+        Assert.Equal(2, _output.ToString().Split("\nunguarded").Length - 1);
+        Assert.Equal(0, Run(trace, "--policies", "unguarded", "--patience", "60,600", "--csv", Path("out.csv"), "--plot", Path("front.svg"), "--decisions", Path("d.jsonl")));
+        Assert.Equal(["unguarded,60,1,3", "unguarded,600,1,3"], File.ReadAllLines(Path("out.csv")).Skip(1).Select(l => string.Join(',', l.Split(',')[..4])));
+        Assert.Equal(6, File.ReadAllLines(Path("d.jsonl")).Length);
+        Assert.All(File.ReadAllLines(Path("d.jsonl")), l => Assert.Contains("\"unguarded\"", l, StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("""{"remote_gbit_s":1.5}""", "p.json: model_gb is missing: add it, as in {\"model_gb\":14,")]
+    [InlineData("""{"model_gb":"14"}""", "p.json: model_gb is \"14\": give a number above 0")]
+    [InlineData("{\n\"model_gb\":14,,", "p.json, line 2: no valid JSON")]
+    [InlineData("[]", "p.json holds no JSON object")]
+    [InlineData("""{"model_gb":14,"remote_gbit_s":1.5,"local_gbyte_s":2,"pod_start_s":10,"pod_hour":2,"cache_gb_hour":0.0002,"wait_s":0.01,"capacity_gb":-1}""", "capacity_gb is -1: give a number, 0 or more, or null for no limit")]
+    [InlineData("""{"model_gb":14,"remote_gbit_s":1.5,"local_gbyte_s":2,"pod_start_s":10,"pod_hour":2,"cache_gb_hour":0.0002,"wait_s":-0.01}""", "wait_s is -0.01: give a number, 0 or more")]
+    public void Prices_ThatAreNone_AreNamedWithTheFix(string prices, string says)
+    {
+        Assert.Equal(2, Run(Write("t.csv", "timestamp,model\n1,a\n"), "--tiers", Write("p.json", prices)));
+        Assert.Contains(says, _errors.ToString(), StringComparison.Ordinal);
+        Assert.Single(_errors.ToString().TrimEnd().Split('\n'));
+    }
+
+    [Fact]
+    public void Prices_WithoutCapacity_HaveNoLimit()
+    {
+        var prices = Write("p.json", """{"model_gb":14,"remote_gbit_s":1.5,"local_gbyte_s":2,"pod_start_s":10,"pod_hour":2,"cache_gb_hour":0.0002,"wait_s":0.01}""");
+        Assert.Equal(int.MaxValue, Functions.Prewarm.Tiers.TierPrices.Read(prices).Places);
     }
 
     /// <summary>The columns and names that others rely on, all files in one call, and the score again from the decisions.</summary>

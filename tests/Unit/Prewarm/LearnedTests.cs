@@ -94,7 +94,7 @@ public class LearnedTests
         try
         {
             PolicyScore[] scores = [new("learned", "60"), new("learned", "1000"), new("learned", "30000")];
-            using (var log = new DecisionLog(path))
+            using (var log = new DecisionLog(File.Create(path), zipped: false))
             {
                 new Backtest(traces, log, null).RunLearned([.. Enumerable.Range(0, traces.Length)], ForecastPrior.Learn([], 0), scores, [60, 1000, 30000], 1);
             }

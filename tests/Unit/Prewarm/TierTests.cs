@@ -153,7 +153,7 @@ public class TierTests
 
     [Theory]
     [InlineData("{}", "model_gb")]
-    [InlineData("[", "LineNumber")]
+    [InlineData("[", "line 1: no valid JSON")]
     [InlineData("""{"model_gb":-1,"remote_gbit_s":1.5,"local_gbyte_s":2,"pod_start_s":10,"pod_hour":2,"cache_gb_hour":0.0002,"wait_s":0.01,"capacity_gb":null}""", "model_gb")]
     public void Read_Unsound_NamesWhatIsWrong(string text, string named)
     {
