@@ -27,10 +27,10 @@ internal static partial class Log
     [LoggerMessage(907, LogLevel.Information, "history {File}: {Calls} calls of {Services} services are learned from, {Models} models begin with theirs")]
     public static partial void HistoryRead(ILogger logger, string file, int calls, int services, int models);
 
-    [LoggerMessage(908, LogLevel.Error, "Prewarm:History {Path} is not learned from: {Message}")]
+    [LoggerMessage(908, LogLevel.Error, "Prewarm__History {Path} is not learned from: {Message}")]
     public static partial void HistoryUnreadable(ILogger logger, string path, string message);
 
-    [LoggerMessage(909, LogLevel.Information, "Prewarm:History: there is no {Path}: what is forecast begins with made-up services")]
+    [LoggerMessage(909, LogLevel.Information, "Prewarm__History: there is no {Path}: what is forecast begins with made-up services")]
     public static partial void HistoryAbsent(ILogger logger, string path);
 
     [LoggerMessage(914, LogLevel.Warning, "the turn to act is lost to {Holder}: more than one prewarmer runs")]

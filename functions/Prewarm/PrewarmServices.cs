@@ -27,7 +27,7 @@ internal static class PrewarmServices
             CacheGb = PrewarmOptions.Amount(configuration["Prewarm:CacheGB"], "CacheGB"),
             NamespaceCacheGb = PrewarmOptions.Budgets(configuration["Prewarm:NamespaceCacheGB"], "NamespaceCacheGB"),
             NamespaceCacheGbHours = PrewarmOptions.Budgets(configuration["Prewarm:NamespaceCacheGBHours"], "NamespaceCacheGBHours"),
-            NodeGbs = PrewarmOptions.Amount(configuration["Prewarm:NodeGBs"], "NodeGBs") ?? 1.25,
+            NodeGbs = PrewarmOptions.Amount(configuration["Prewarm:NodeGBs"], "NodeGBs", positive: true) ?? 1.25,
             History = configuration["Prewarm:History"] is { Length: > 0 } history ? history : null,
         });
         services.AddSingleton(provider => new FrontDoor(
@@ -71,5 +71,5 @@ internal static class PrewarmServices
 
     private static TimeSpan Seconds(IConfiguration configuration, string key, double otherwise) => configuration[key] is not { Length: > 0 } text ? TimeSpan.FromSeconds(otherwise)
         : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var seconds) && seconds is > 0 and < 86400 ? TimeSpan.FromSeconds(seconds)
-        : throw new FormatException($"{key} is '{text}': give seconds above 0");
+        : throw new FormatException($"{key.Replace(":", "__", StringComparison.Ordinal)} is \"{text}\": write seconds above 0 and below 86400, decimals with a point");
 }

@@ -29,18 +29,18 @@ internal sealed record ListenOptions(IPAddress Address, int Port, HttpProtocols 
         var address = port is null ? IPAddress.Loopback : IPAddress.Any;
         if (configuration["Host:Address"] is { Length: > 0 } text && !IPAddress.TryParse(text, out address!))
         {
-            throw new InvalidOperationException($"Host:Address is '{text}': give an IP address, such as 127.0.0.1.");
+            throw new InvalidOperationException($"Host__Address is '{text}': give an IP address, such as 127.0.0.1.");
         }
 
         var protocol = configuration["Host:Protocol"]?.ToLowerInvariant() switch
         {
             null or "" or "http1" => HttpProtocols.Http1,
             "h2c" => HttpProtocols.Http2,
-            var other => throw new InvalidOperationException($"Host:Protocol is '{other}': give http1 or h2c."),
+            var other => throw new InvalidOperationException($"Host__Protocol is '{other}': give http1 or h2c."),
         };
-        var h2c = configuration["Host:H2cPort"] is { Length: > 0 } second ? ParsePort("Host:H2cPort", second) : (int?)null;
+        var h2c = configuration["Host:H2cPort"] is { Length: > 0 } second ? ParsePort("Host__H2cPort", second) : (int?)null;
         return h2c is > 0 && h2c == (port ?? 8080)
-            ? throw new InvalidOperationException($"Host:H2cPort is {h2c}, as PORT: give another one.")
+            ? throw new InvalidOperationException($"Host__H2cPort is {h2c}, as PORT: give another one.")
             : new(address, port ?? 8080, protocol, CustomHandler: false, h2c);
     }
 

@@ -42,7 +42,7 @@ internal sealed class DoctorClient(IKubeApi api, IServerDiscovery discovery, ICo
         serving,
         configuration["Events:Token"] is { Length: > 0 },
         configuration["Gateway:Address"],
-        double.TryParse(configuration["Gateway:ActivityTimeoutSeconds"], System.Globalization.CultureInfo.InvariantCulture, out var seconds) ? seconds : new Relay.RelayOptions().ActivityTimeout.TotalSeconds,
+        double.TryParse(configuration["Gateway:ActivityTimeoutSeconds"], System.Globalization.NumberStyles.Float, System.Globalization.CultureInfo.InvariantCulture, out var seconds) ? seconds : new Relay.RelayOptions().ActivityTimeout.TotalSeconds,
         CatalogOptions.Parse(configuration["Doctor:Functions"] ?? configuration["FUNCTIONS"]),
         CatalogOptions.Parse(configuration["PREWARM_NAMESPACES"]),
         configuration["Doctor:Namespace"] is { Length: > 0 } own ? own : "prewarm-system");

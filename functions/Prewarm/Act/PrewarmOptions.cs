@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Prewarm.Functions.Prewarm;
 
 /// <summary>How the prewarmer acts.</summary>
@@ -47,17 +49,20 @@ internal sealed class PrewarmOptions
         foreach (var part in (text ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             var at = part.IndexOf('=');
-            budgets[at > 0 ? part[..at] : ""] = at > 0 && Number(part.AsSpan(at + 1)) is { } number ? number : throw new FormatException($"Prewarm:{key} has \"{part}\": write namespace=number,namespace=number");
+            budgets[at > 0 ? part[..at] : ""] = at > 0 && Number(part.AsSpan(at + 1)) is { } number ? number : throw new FormatException($"Prewarm__{key} has \"{part}\": write namespace=number,namespace=number, decimals with a point");
         }
 
         return budgets;
     }
 
     /// <summary>One number, 0 or more; null: not given.</summary>
+    /// <param name="positive">0 is none either.</param>
     /// <exception cref="FormatException">It cannot be read; the message names the key.</exception>
-    public static double? Amount(string? text, string key) =>
-        string.IsNullOrWhiteSpace(text) ? null : Number(text) ?? throw new FormatException($"Prewarm:{key} is \"{text}\": write a number, 0 or more");
+    public static double? Amount(string? text, string key, bool positive = false) =>
+        string.IsNullOrWhiteSpace(text) ? null
+            : Number(text) is { } number && (number > 0 || !positive) ? number
+            : throw new FormatException($"Prewarm__{key} is \"{text}\": write a number{(positive ? " above 0" : ", 0 or more")}, decimals with a point");
 
     private static double? Number(ReadOnlySpan<char> text) =>
-        double.TryParse(text, System.Globalization.CultureInfo.InvariantCulture, out var number) && number >= 0 && double.IsFinite(number) ? number : null;
+        double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out var number) && number >= 0 && double.IsFinite(number) ? number : null;
 }

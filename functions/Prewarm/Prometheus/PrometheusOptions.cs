@@ -27,6 +27,7 @@ internal sealed class PrometheusOptions
     public static PrometheusOptions Read(IConfiguration configuration)
     {
         const string section = "Prewarm:Prometheus:";
+        const string said = "Prewarm__Prometheus__";
         var options = new PrometheusOptions
         {
             BearerTokenFile = Text(configuration[section + "BearerTokenFile"]),
@@ -39,11 +40,11 @@ internal sealed class PrometheusOptions
         }
 
         options.Address = Uri.TryCreate(address, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && url.Query.Length == 0 && url.Fragment.Length == 0 ? url
-            : throw new FormatException($"{section}Address is no http(s) URL without a query: write it as http://prometheus.monitoring:9090");
-        return url.UserInfo.Length > 0 ? throw new FormatException($"{section}Address holds a user or password: put a token into a file and name it in {section}BearerTokenFile")
-            : options.Query.Length > MostQuery ? throw new FormatException($"{section}Query has {options.Query.Length} characters: at most {MostQuery} go into a URL; record it as a rule and ask for that")
-            : options.CaFile is not null && url.Scheme != "https" ? throw new FormatException($"{section}CaFile is set, but {section}Address is not https")
-            : options.CaFile is not null && !File.Exists(options.CaFile) ? throw new FormatException($"{section}CaFile is '{options.CaFile}', which does not exist: give a PEM file")
+            : throw new FormatException($"{said}Address is no http(s) URL without a query: write it as http://prometheus.monitoring:9090");
+        return url.UserInfo.Length > 0 ? throw new FormatException($"{said}Address holds a user or password: put a token into a file and name it in {said}BearerTokenFile")
+            : options.Query.Length > MostQuery ? throw new FormatException($"{said}Query has {options.Query.Length} characters: at most {MostQuery} go into a URL; record it as a rule and ask for that")
+            : options.CaFile is not null && url.Scheme != "https" ? throw new FormatException($"{said}CaFile is set, but {said}Address is not https")
+            : options.CaFile is not null && !File.Exists(options.CaFile) ? throw new FormatException($"{said}CaFile is '{options.CaFile}', which does not exist: give a PEM file")
             : options;
     }
 

@@ -155,9 +155,9 @@ public class FunctionsHostTests
     [Theory]
     [InlineData("--FUNCTIONS=Greet,Nope", "unknown functions: Nope. Known: CatchAll, Greet,")]
     [InlineData("--PORT=http", "PORT is 'http'")]
-    [InlineData("--Host:Protocol=h3", "Host:Protocol is 'h3': give http1 or h2c")]
-    [InlineData("--Host:H2cPort=x", "Host:H2cPort is 'x'")]
-    [InlineData("--Host:Address=localhost", "Host:Address is 'localhost'")]
+    [InlineData("--Host:Protocol=h3", "Host__Protocol is 'h3': give http1 or h2c")]
+    [InlineData("--Host:H2cPort=x", "Host__H2cPort is 'x'")]
+    [InlineData("--Host:Address=localhost", "Host__Address is 'localhost'")]
     public void Build_InvalidSetting_ErrorNamesKeyValueAndFix(string setting, string expected)
     {
         var builder = RunningApp.Builder(RunningApp.Direct(setting));

@@ -116,5 +116,26 @@ public sealed class PrewarmPlannerTests
     {
         Assert.Equal(2.5, PrewarmOptions.Budgets("a=10, b=2.5")["b"]);
         Assert.Contains("b=-1", Assert.Throws<FormatException>(() => PrewarmOptions.Budgets("a=10,b=-1")).Message, StringComparison.Ordinal);
+        Assert.StartsWith("Prewarm__NamespacePodHours has \"5\"", Assert.Throws<FormatException>(() => PrewarmOptions.Budgets("a=200,5")).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("200.5", false, 200.5)]
+    [InlineData("2e2", false, 200.0)]
+    [InlineData("0", false, 0.0)]
+    [InlineData(" ", true, null)]
+    public void Amount_Text_IsRead(string text, bool positive, double? amount) => Assert.Equal(amount, PrewarmOptions.Amount(text, "CacheGB", positive));
+
+    [Theory]
+    [InlineData("200,5", false, "write a number, 0 or more, decimals with a point")]
+    [InlineData("1,000", false, "0 or more")]
+    [InlineData("-1", false, "0 or more")]
+    [InlineData("NaN", false, "0 or more")]
+    [InlineData("0", true, "write a number above 0")]
+    public void Amount_OfAnotherKind_IsRefusedByTheVariable(string text, bool positive, string says)
+    {
+        var message = Assert.Throws<FormatException>(() => PrewarmOptions.Amount(text, "CacheGB", positive)).Message;
+        Assert.StartsWith($"Prewarm__CacheGB is \"{text}\": ", message, StringComparison.Ordinal);
+        Assert.Contains(says, message, StringComparison.Ordinal);
     }
 }

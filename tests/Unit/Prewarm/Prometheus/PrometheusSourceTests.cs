@@ -194,7 +194,7 @@ public sealed class PrometheusSourceTests : IDisposable
     {
         var settings = new Dictionary<string, string?> { ["Prewarm:Prometheus:Address"] = "http://p:9090", [$"Prewarm:Prometheus:{key}"] = value };
         var e = Assert.Throws<FormatException>(() => PrometheusOptions.Read(new ConfigurationBuilder().AddInMemoryCollection(settings).Build()));
-        Assert.Contains(named, e.Message, StringComparison.Ordinal);
+        Assert.Contains($"Prewarm__Prometheus__{named}", e.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("geheim", e.Message, StringComparison.Ordinal);
     }
 
