@@ -14,7 +14,7 @@ internal sealed record BacktestOptions
           --policies A,B       of learned, hybrid, fixed, knative (default all), and unguarded: the forecast alone
           --patience S,S…      idle pod-seconds that one avoided cold start is worth; a row for each (default: a sweep from 12 s to 18 days)
           --min-arrivals N     leave out services with fewer arrivals, of the history too (default 1)
-          --tiers PRICES.json  two tiers, the cache and the pod, with their load times and prices; see docs/prewarming.md
+          --tiers PRICES.json  two tiers, the cache and the pod, with their load times and prices; see docs/backtest.md
           --bootstrap N        also compares the fronts, with 90 % intervals from N draws of the services (10 to 100000)
           --csv OUT            a row per policy and setting (default: a table on standard output)
           --decisions OUT      JSONL(.gz): for every gap the windows that were chosen

@@ -51,7 +51,7 @@ internal sealed partial class TraceTable
             throw new FormatException("timestamp or model is missing");
         }
 
-        if (columns.Skip(columnCount).Any(c => c.Length > 0))
+        if (columns.Count > columnCount && columns.Skip(columnCount).Any(c => c.Length > 0))
         {
             throw new FormatException($"{columns.Count} columns where the header has {columnCount}: write decimals with a point, and quotes around a value with a comma");
         }

@@ -249,6 +249,17 @@ public sealed class BacktestCommandTests : IDisposable
     }
 
     [Fact]
+    public void Documentation_HasEveryColumnAndOption()
+    {
+        var page = Manifests.ManifestFolder.Read("docs/backtest.md");
+        var tiers = new PolicyScore("learned", "prices") { Tiers = new(new(14, 1.5, 2, 10, 2, 0.0002, 0.01, null)) };
+        var columns = BacktestTable.Csv([new("learned", "60")]).Split('\n')[0].Split(',').Concat(BacktestTable.Csv([tiers]).Split('\n')[0].Split(','));
+        var options = System.Text.RegularExpressions.Regex.Matches(BacktestOptions.Usage, "--[a-z-]+").Select(m => m.Value);
+        Assert.All(columns, c => Assert.Contains($"`{c}`", page, StringComparison.Ordinal));
+        Assert.All(options, o => Assert.Contains($"`{o}", page, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Plot_ThousandsOfHours_AreWrittenOut()
     {
         var (small, large) = (new PolicyScore("learned", "60"), new PolicyScore("fixed-600", "600"));
