@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using k8s;
 using k8s.Authentication;
+using k8s.Exceptions;
 
 namespace Prewarm.Functions.Kubernetes;
 
@@ -42,8 +43,28 @@ internal static class KubeApiFactory
         // kubectl passes over files of the list that do not exist; merging several is not supported, the first one counts.
         var file = paths.Select(path => new FileInfo(path)).FirstOrDefault(file => file.Exists)
             ?? throw new InvalidOperationException($"KUBECONFIG names '{string.Join(Path.PathSeparator, paths)}', which does not exist: correct the path.");
-        var configuration = KubernetesClientConfiguration.BuildConfigFromConfigFile(file);
-        return Create(configuration, null, time);
+        return Create(Read(file), null, time);
+    }
+
+    private static KubernetesClientConfiguration Read(FileInfo file)
+    {
+        try
+        {
+            return KubernetesClientConfiguration.BuildConfigFromConfigFile(file);
+        }
+        // The library has an exception of another kind for every way to be broken.
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            var why = e switch
+            {
+                NullReferenceException => "it is empty",
+                InvalidCastException => "it is no YAML mapping",
+                FormatException => "a certificate or key in it is no Base64",
+                KubeConfigException when e.Message.StartsWith("Cannot infer server", StringComparison.Ordinal) => "it names no current-context",
+                _ => e.Message.ReplaceLineEndings(" "),
+            };
+            throw new InvalidOperationException($"the kubeconfig {file.FullName} cannot be used ({why}): correct it, `kubectl config view` and `kubectl config use-context` help, or set KUBECONFIG to another file", e);
+        }
     }
 
     /// <param name="configuration">Server, trust and client certificate; also the token unless <paramref name="tokenFile"/> is given.</param>

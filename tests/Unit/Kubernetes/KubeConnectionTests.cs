@@ -34,6 +34,32 @@ public class KubeConnectionTests
         }
     }
 
+    [Theory]
+    [InlineData("", "(it is empty)")]
+    [InlineData("# nothing", "(it is empty)")]
+    [InlineData("hello", "(it is no YAML mapping)")]
+    [InlineData("this: [is not: yaml\n  - }", "(While parsing a flow sequence")]
+    [InlineData("{apiVersion: v1, kind: Config, current-context: nope, clusters: [{name: c, cluster: {server: 'https://a'}}], contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: {token: t}}]}", "(CurrentContext: nope not found")]
+    [InlineData("{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: {token: t}}]}", "(")]
+    [InlineData("{apiVersion: v1, kind: Config, clusters: [{name: c, cluster: {server: 'https://a'}}]}", "(it names no current-context)")]
+    [InlineData("{apiVersion: v1, kind: Config, current-context: c, clusters: [{name: c, cluster: {server: 'https://a', certificate-authority-data: '?'}}], contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: {token: t}}]}", "(a certificate or key in it is no Base64)")]
+    public void Kubeconfig_ThatIsBroken_IsOneLineWithFileReasonAndFix(string text, string says)
+    {
+        var path = Path.GetTempFileName();
+        try
+        {
+            File.WriteAllText(path, text);
+            var message = Assert.Throws<InvalidOperationException>(() => KubeApiFactory.CreateHttpClient(path)).Message;
+            Assert.StartsWith($"the kubeconfig {path} cannot be used {says}", message, StringComparison.Ordinal);
+            Assert.EndsWith("or set KUBECONFIG to another file", message, StringComparison.Ordinal);
+            Assert.DoesNotContain('\n', message);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
     [Fact]
     public async Task TokenFile_RefusedByTheServer_ReadAgainAtOnce()
     {
