@@ -1,5 +1,4 @@
 using Microsoft.Azure.Functions.Worker.Builder;
-using Microsoft.Extensions.Hosting;
 using Prewarm.Functions.Catalog;
 using Prewarm.Functions.Events;
 using Prewarm.Functions.Kubernetes;
@@ -22,10 +21,4 @@ builder.Services
     .AddPrewarm(builder.Configuration)
     .AddRelay(builder.Configuration)
     .AddOperate(builder.Configuration);
-if (CommandLine.Run(args, builder.Services, Console.Out, Console.Error) is { } exitCode)
-{
-    return exitCode;
-}
-
-await builder.Build().RunAsync();
-return 0;
+return CommandLine.Run(args, builder.Services, Console.Out, Console.Error) ?? await ServeCommand.RunAsync(builder, Console.Error);

@@ -16,9 +16,11 @@ internal static class CommandLine
         functions backtest FILE…       replays recorded arrivals against prewarming policies; more with backtest --help
         functions --help               this text
 
-        Environment when serving:
+        Environment when serving (or --NAME=VALUE):
           PORT                  port on all addresses (default 127.0.0.1:8080; 0 takes a free one); Host__Address narrows it
-          FUNCTIONS             functions to serve, by name, comma list (default all)
+          FUNCTIONS             functions to serve, by name, comma list (default all): ModelUploaded, ClusterChanged, ScaleSignalled,
+                                TrafficObserved, WakeRequested, Sweep, PrewarmTick, Predict (all prediction routes), Models (the list
+                                and one), ModelsPlan, Doctor, Metrics, Health (/healthz and /readyz)
           KUBECONFIG            API server (default: the Pod's ServiceAccount, then ~/.kube/config)
           PREWARM_NAMESPACES    namespaces to look after, comma list (default all)
           Gateway__Address      URL of the mesh's ingress gateway
@@ -47,10 +49,34 @@ internal static class CommandLine
             case ["backtest", ..]:
                 return BacktestCommand.Run([.. args.Skip(1)], output, errors);
             case [var first, ..] when !first.StartsWith('-') && !first.Contains('='):
-                errors.Write($"{(first == "functions-json" ? "functions-json takes one directory" : $"unknown command: {first}")}\n\n{Usage}");
-                return 2;
+                return Refuse(first == "functions-json" ? "functions-json takes one directory" : $"unknown command: {first}");
             default:
-                return null;
+                return Unknown(args) is { } option ? Refuse($"unknown option: {option}; settings are environment variables, or --NAME=VALUE") : null;
         }
+
+        int Refuse(string why)
+        {
+            errors.Write($"{why}\n\n{Usage}");
+            return 2;
+        }
+    }
+
+    // --NAME=VALUE and --NAME VALUE are settings (the Functions host gives an isolated worker --host, --port and others); anything else would be passed over.
+    private static string? Unknown(IReadOnlyList<string> args)
+    {
+        for (var i = 0; i < args.Count; i++)
+        {
+            var setting = args[i].StartsWith("--", StringComparison.Ordinal) || (args[i].Contains('=') && !args[i].StartsWith('-'));
+            if (setting && !args[i].Contains('=') && i + 1 < args.Count && !args[i + 1].StartsWith('-'))
+            {
+                i++;
+            }
+            else if (!setting || !args[i].Contains('='))
+            {
+                return args[i];
+            }
+        }
+
+        return null;
     }
 }

@@ -41,6 +41,10 @@ internal static class OperateServices
         services.AddFunction<ReadinessFunction>();
         services.AddFunction<MetricsFunction>();
         services.AddFunction<ModelsFunction>();
+        // What FUNCTIONS means by the names that are documented.
+        services.AddFunctionGroup("Predict", "PredictV2", "PredictOpenAI", "PredictModel");
+        services.AddFunctionGroup("Models", "ModelsOne");
+        services.AddFunctionGroup("Health", "HealthReady");
         services.AddSingleton<DoctorClient>();
         services.AddFunction<DoctorFunction>();
         return services;

@@ -26,7 +26,8 @@ public sealed class FunctionsApplicationBuilder : IHostApplicationBuilder, IFunc
             System.Environment.SetEnvironmentVariable(reload, "false");
         }
 
-        _web = WebApplication.CreateSlimBuilder(args);
+        // A single dash is no setting, and -x=1 would end the program here, before its command line could say so.
+        _web = WebApplication.CreateSlimBuilder([.. args.Where(a => !a.StartsWith('-') || a.StartsWith("--", StringComparison.Ordinal))]);
     }
 
     /// <inheritdoc/>
@@ -81,7 +82,7 @@ public sealed class FunctionsApplicationBuilder : IHostApplicationBuilder, IFunc
         _built = true;
         var listen = ListenOptions.Read(Configuration);
         var prefix = RoutePrefix.Read(Configuration, Environment.ContentRootPath);
-        var functions = FunctionSelection.Select(Services.GetFunctions(), Configuration["FUNCTIONS"]);
+        var functions = FunctionSelection.Select(Services.GetFunctions(), Configuration["FUNCTIONS"], Services.GetFunctionGroups());
 
         var singletons = Services.Where(s => s.Lifetime == ServiceLifetime.Singleton && !s.IsKeyedService).Select(s => s.ServiceType).ToHashSet();
 

@@ -5,7 +5,8 @@ internal static class FunctionSelection
 {
     /// <param name="functions">All registered functions.</param>
     /// <param name="names">Value of FUNCTIONS: names separated by commas, in any case; null or blank means all.</param>
-    public static IReadOnlyList<FunctionDescriptor> Select(IReadOnlyList<FunctionDescriptor> functions, string? names)
+    /// <param name="groups">What some of the names select besides the function of that name.</param>
+    public static IReadOnlyList<FunctionDescriptor> Select(IReadOnlyList<FunctionDescriptor> functions, string? names, IReadOnlyList<FunctionGroup> groups)
     {
         var byName = new Dictionary<string, FunctionDescriptor>(StringComparer.OrdinalIgnoreCase);
         foreach (var function in functions)
@@ -23,6 +24,7 @@ internal static class FunctionSelection
         }
 
         var wanted = names.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)
+            .SelectMany(n => groups.Where(g => g.Name.Equals(n, StringComparison.OrdinalIgnoreCase)).SelectMany(g => g.With).Prepend(n))
             .Distinct(StringComparer.OrdinalIgnoreCase).ToList();
         var unknown = wanted.Where(n => !byName.ContainsKey(n)).ToList();
         return unknown.Count == 0

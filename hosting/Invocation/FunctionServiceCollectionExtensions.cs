@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using Microsoft.Azure.Functions.Worker;
+using Microsoft.Azure.Functions.Worker.Invocation;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Microsoft.Extensions.DependencyInjection;
@@ -23,6 +24,13 @@ public static class FunctionServiceCollectionExtensions
 
         return services;
     }
+
+    /// <summary>FUNCTIONS with <paramref name="name"/> in it serves those of <paramref name="with"/> too.</summary>
+    public static IServiceCollection AddFunctionGroup(this IServiceCollection services, string name, params string[] with)
+        => services.AddSingleton(new FunctionGroup(name, with));
+
+    internal static IReadOnlyList<FunctionGroup> GetFunctionGroups(this IServiceCollection services)
+        => [.. services.Select(s => s.ImplementationInstance).OfType<FunctionGroup>()];
 
     /// <summary>The functions registered so far, by name: what <see cref="FunctionJson"/> writes.</summary>
     public static IReadOnlyList<FunctionDescriptor> GetFunctions(this IServiceCollection services)

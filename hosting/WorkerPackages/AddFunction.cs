@@ -8,6 +8,9 @@ internal static class FunctionServiceCollectionExtensions
         where T : class
         => services;
 
+    public static IServiceCollection AddFunctionGroup(this IServiceCollection services, string name, params string[] with)
+        => services;
+
     public static void WriteFunctionJson(this IServiceCollection services, string directory)
         => throw new NotSupportedException("the worker's SDK writes functions.metadata at build; function.json is for a custom handler");
 }

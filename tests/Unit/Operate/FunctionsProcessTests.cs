@@ -73,7 +73,11 @@ public sealed class FunctionsProcessTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
         Assert.Contains("\"ready\":false", body, StringComparison.Ordinal);
         Assert.Equal("ok\n", await functions.Client.GetStringAsync("/healthz", _world.Deadline));
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, (await functions.Client.GetAsync("/v1/models", _world.Deadline)).StatusCode);
+        foreach (var route in (string[])["/v1/models", "/api/models", "/api/models/default/bloom"])
+        {
+            using var unread = await functions.Client.GetAsync(route, _world.Deadline);
+            Assert.Equal((route, HttpStatusCode.ServiceUnavailable, TimeSpan.FromSeconds(5)), (route, unread.StatusCode, unread.Headers.RetryAfter?.Delta));
+        }
 
         // An event that waits for the catalog does not hold up the end.
         var waiting = PostAsync(functions, Token);
@@ -98,7 +102,8 @@ public sealed class FunctionsProcessTests : IAsyncLifetime
         await leaving.StartAsync();
         await CreateModelAsync(store, leaving.Api);
         await using var functions = await StartAsync(leaving.Server.WriteKubeconfig(Path.Combine(_world.Folder, "leaves")));
-        await _world.UntilAsync(async () => (await ModelsAsync(functions)).Count == 1);
+        await _world.UntilAsync(async () => (await ReadyAsync(functions)).Status == HttpStatusCode.OK);
+        Assert.Single(await ModelsAsync(functions));
         await leaving.DisposeAsync();
 
         await _world.UntilAsync(async () => (await ReadyAsync(functions)).Body.Contains("\"name\":\"apiServer\",\"ok\":false", StringComparison.Ordinal));
@@ -130,6 +135,18 @@ public sealed class FunctionsProcessTests : IAsyncLifetime
         await _world.UntilAsync(async () =>
             (await _world.Api.GetAsync(CatalogKinds.CachedModels, "default", "bloom", _world.Deadline))?.Status?.Conditions?.Find(c => c.Type == "Ready") is { Reason: "Forbidden" });
         Assert.Equal(0, await functions.TerminateAsync());
+    }
+
+    /// <summary>What the documentation calls a function may be several, a route each.</summary>
+    [Fact]
+    public async Task Functions_ByTheDocumentedNames_ServeAllTheirRoutes()
+    {
+        await using var functions = await FunctionsProcess.StartAsync(("KUBECONFIG", _world.Server.WriteKubeconfig(Path.Combine(_world.Folder, "few"))), ("FUNCTIONS", "predict,Models,Health"));
+        await _world.UntilAsync(async () => (await ReadyAsync(functions)).Status == HttpStatusCode.OK);
+        Assert.Contains(functions.Output, l => l.Contains("Serving functions: Predict, PredictV2, PredictOpenAI, PredictModel, Models, ModelsOne, Health, HealthReady\"", StringComparison.Ordinal));
+        Assert.Equal("application/json", (await functions.Client.GetAsync("/api/models/default/nobody", _world.Deadline)).Content.Headers.ContentType?.MediaType);
+        Assert.Equal(HttpStatusCode.OK, (await functions.Client.GetAsync("/openai/v1/models", _world.Deadline)).StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, (await functions.Client.GetAsync("/metrics", _world.Deadline)).StatusCode);
     }
 
     private static Func<TimeSpan> Stopwatch()
