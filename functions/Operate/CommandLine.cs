@@ -16,7 +16,7 @@ internal static class CommandLine
         functions backtest FILE…       replays recorded arrivals against prewarming policies; more with backtest --help
         functions --help               this text
 
-        Environment when serving (or --NAME=VALUE):
+        Environment when serving (or --NAME=VALUE, with : for each __):
           PORT                  port on all addresses (default 127.0.0.1:8080; 0 takes a free one); Host__Address narrows it
           FUNCTIONS             functions to serve, by name, comma list (default all): ModelUploaded, ClusterChanged, ScaleSignalled,
                                 TrafficObserved, WakeRequested, Sweep, PrewarmTick, Predict (all prediction routes), Models (the list
@@ -51,7 +51,7 @@ internal static class CommandLine
             case [var first, ..] when !first.StartsWith('-') && !first.Contains('='):
                 return Refuse(first == "functions-json" ? "functions-json takes one directory" : $"unknown command: {first}");
             default:
-                return Unknown(args) is { } option ? Refuse($"unknown option: {option}; settings are environment variables, or --NAME=VALUE") : null;
+                return Unknown(args) is { } option ? Refuse($"unknown option: {option}; settings are environment variables, or --NAME=VALUE with : for each __") : null;
         }
 
         int Refuse(string why)
