@@ -114,7 +114,7 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         var versions = UploadPlanner.Plan(source, location.Prefix, listing.Objects, listing.Open, k => content.GetValueOrDefault(k), listing.At);
         // The small files of what is settled are not needed again.
         var kept = Settled(versions) ? [] : documents;
-        return (new(model.Metadata.Generation, location, listing.At, new(versions, null) { Marks = listing.Marks() }, "", kept), null);
+        return (new(model.Metadata.Uid, model.Metadata.Generation, location, listing.At, new(versions, null) { Marks = listing.Marks() }, "", kept), null);
     }
 
     /// <summary>Time alone changes nothing more about them.</summary>
@@ -161,8 +161,9 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
 
     /// <summary>A model's last verdict, and what it takes to know that it still holds.</summary>
     private sealed record Judged(
-        long? Generation, SourceLocation Location, DateTimeOffset At, UploadObservation Observation, string Fingerprint, Dictionary<(string, string), byte[]?> Documents)
+        string? Uid, long? Generation, SourceLocation Location, DateTimeOffset At, UploadObservation Observation, string Fingerprint, Dictionary<(string, string), byte[]?> Documents)
     {
-        public bool Of(CachedModel model) => Generation == model.Metadata.Generation && Location == model.Location();
+        // The uid, because a model that is made again begins with the generation that the one before had.
+        public bool Of(CachedModel model) => Uid == model.Metadata.Uid && Generation == model.Metadata.Generation && Location == model.Location();
     }
 }

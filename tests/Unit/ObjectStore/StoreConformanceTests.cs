@@ -342,6 +342,17 @@ public sealed class StoreConformanceTests : IAsyncLifetime
         Assert.Null((await _world.ObserveAsync(_world.Source(), _world.Model("m"))).Failure);
     }
 
+    [Fact]
+    public async Task Model_MadeAgainWithTheSameName_IsJudgedByItsOwnSpec()
+    {
+        await _world.PutAsync("m/v1/weights.bin");
+        var source = _world.Source();
+        var (before, after) = (_world.Model("m", "Quiet"), _world.Model("m", "Marker"));
+        (before.Metadata.Uid, after.Metadata.Uid) = ("uid-1", "uid-2");
+        Assert.True(Assert.Single((await _world.ObserveAsync(source, before)).Versions).Complete);
+        Assert.Equal("MarkerMissing", Assert.Single((await _world.ObserveAsync(source, after)).Versions).Reason);
+    }
+
     private async Task AssertDeniedAsync(string accessKey, string secretKey, string code, string remedy)
     {
         var failure = (await _world.ObserveAsync(_world.Source(), _world.Model("m"), accessKey, secretKey)).Failure!;
