@@ -145,11 +145,13 @@ internal sealed class ModelLine : IModelLine
                 }
 
                 var observed = await _observer.ObserveAsync(model, upload, listed, fresh, cancellationToken);
-                listed = observed.Uploads;
+                var plan = LinePlanner.Settle(observed, _time.GetUtcNow());
+                // Golden questions take minutes: whether the files are still those that were asked, only a listing after them tells.
+                (listed, fresh) = plan.Actions.Any(a => a is LineAction.Prove) ? (null, true) : (observed.Uploads, fresh);
                 bool again;
                 try
                 {
-                    again = await PassAsync(observed, cancellationToken);
+                    again = await PassAsync(observed, plan, cancellationToken);
                 }
                 catch (KubeApiException e) when (e.IsConflict && ++conflicts <= MaxConflicts)
                 {
@@ -185,10 +187,9 @@ internal sealed class ModelLine : IModelLine
         }
     }
 
-    /// <summary>One plan and what follows from it; true when the model should be looked at again at once.</summary>
-    private async Task<bool> PassAsync(Observed observed, CancellationToken cancellationToken)
+    /// <summary>Carries out a plan; true when the model should be looked at again at once.</summary>
+    private async Task<bool> PassAsync(Observed observed, LinePlan plan, CancellationToken cancellationToken)
     {
-        var plan = LinePlanner.Settle(observed, _time.GetUtcNow());
         if (plan.Actions is [LineAction.Finalize { Present: true } finalize, ..])
         {
             // Before anything else exists there is something that takes it apart again; this write moves resourceVersion.

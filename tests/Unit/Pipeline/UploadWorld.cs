@@ -51,6 +51,9 @@ internal sealed class UploadWorld : IAsyncDisposable
 
     public CachedModelStatus Status { get; private set; } = new();
 
+    /// <summary>What happens while golden questions are asked; null: there are none.</summary>
+    public Func<Task>? WhileAsked { get; set; }
+
     public static async Task<UploadWorld> StartAsync(string layout = "Folders", string when = "Auto", Action<SourceSpec>? change = null)
     {
         var world = new UploadWorld();
@@ -60,8 +63,8 @@ internal sealed class UploadWorld : IAsyncDisposable
         world._source = new(options, world.Time);
         world.S3 = StoreClient.Connect(StoreEndpoint.Parse(options.Endpoint)!, world._store.AccessKeyId, world._store.AccessKeySecret, options, TimeProvider.System);
         world._otherSource = new(options, world.Time);
-        world._other = new(world._api.Api, world._otherSource, new NeverAsked(), world.Time, NullLogger<ModelLine>.Instance);
-        world._line = new(world._api.Api, world._source, new NeverAsked(), world.Time, NullLogger<ModelLine>.Instance);
+        world._other = new(world._api.Api, world._otherSource, new Asked(world), world.Time, NullLogger<ModelLine>.Instance);
+        world._line = new(world._api.Api, world._source, new Asked(world), world.Time, NullLogger<ModelLine>.Instance);
         await world._api.Api.CreateAsync(CoreKinds.Secrets, s_key.Namespace, new()
         {
             ApiVersion = "v1",
@@ -193,6 +196,13 @@ internal sealed class UploadWorld : IAsyncDisposable
     /// <summary>Grows with every write of anybody to anything.</summary>
     public long Writes => _api.Server.Store.Version;
 
+    /// <summary>The version that the InferenceService describes, and its share; null: all traffic.</summary>
+    public async Task<(string? Digest, int? Share)> ServiceAsync()
+    {
+        var service = Assert.Single((await _api.Api.ListAsync(ServingKinds.InferenceServices, s_key.Namespace, null, Deadline)).Items);
+        return (service.Metadata.Annotations!.GetValueOrDefault(Ownership.DigestAnnotation), (int?)service.Spec!.Predictor!["canaryTrafficPercent"]);
+    }
+
     public async Task<IReadOnlyList<string>> DatasetsAsync() =>
         [.. (await _api.Api.ListAsync(FluidKinds.Datasets, s_key.Namespace, null, Deadline)).Items.Select(d => d.Metadata.Labels!["prewarm.dev/version"]).Order(StringComparer.Ordinal)];
 
@@ -234,7 +244,7 @@ internal sealed class UploadWorld : IAsyncDisposable
         await PatchAsync(ServingKinds.Revisions, name, JsonNode.Parse("""{"conditions":[{"type":"Ready","status":"True"}]}""")!.AsObject());
         var before = service.Status?.Components?.GetValueOrDefault("predictor")?.LatestRolledoutRevision;
         var canary = (int?)service.Spec!.Predictor!["canaryTrafficPercent"] == 0 && before is not null && before != name;
-        var traffic = new JsonArray { new JsonObject { ["revisionName"] = name, ["latestRevision"] = true, ["percent"] = canary ? 0 : 100, ["tag"] = "latest" } };
+        var traffic = new JsonArray { new JsonObject { ["revisionName"] = name, ["latestRevision"] = true, ["percent"] = canary ? 0 : 100, ["tag"] = "latest", ["url"] = "http://latest-bloom-predictor.default.example.com" } };
         if (canary)
         {
             traffic.Add((JsonNode)new JsonObject { ["revisionName"] = before, ["percent"] = 100, ["tag"] = "prev" });
@@ -283,9 +293,13 @@ internal sealed class UploadWorld : IAsyncDisposable
 
     private static string Base64(string text) => Convert.ToBase64String(Encoding.UTF8.GetBytes(text));
 
-    private sealed class NeverAsked : IRevisionProver
+    /// <summary>Answers every golden question as expected.</summary>
+    private sealed class Asked(UploadWorld world) : IRevisionProver
     {
-        public Task<(bool Passed, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken) =>
-            throw new InvalidOperationException("there is no golden.jsonl");
+        public async Task<(bool Passed, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken)
+        {
+            await (world.WhileAsked ?? throw new InvalidOperationException("there is no golden.jsonl"))();
+            return (true, "1 golden predictions passed");
+        }
     }
 }

@@ -324,6 +324,34 @@ public sealed class UploadsInRealLifeTests : IAsyncLifetime
         Assert.Equal(["v1"], await _world.DatasetsAsync());
         Assert.Equal("True", Said("Ready").Status);
         Assert.Equal("Serving", _world.Status.Phase);
+    [Fact]
+    public async Task Overwritten_WhileItsGoldenQuestionsAreAsked_TakesNoTraffic()
+    {
+        await _world.UploadAsync("m/v1", "one");
+        await _world.ServeAsync("v1");
+        await _world.PutAsync("m/v2/golden.jsonl", """{"request":{},"expect":{}}""");
+        await _world.UploadAsync("m/v2", "two");
+        var asked = 0;
+        _world.WhileAsked = async () =>
+        {
+            asked++;
+            _world.Time.Advance(TimeSpan.FromMinutes(3));
+            await _world.PutAsync("m/v2/s1.safetensors", "other");
+            _world.Time.Advance(TimeSpan.FromSeconds(2));
+        };
+        for (var round = 0; asked == 0 && round < 6; round++)
+        {
+            await _world.LookAsync(TimeSpan.FromSeconds(6));
+            await _world.PlayFluidAsync();
+            await (asked == 0 ? _world.PlayKServeAsync() : Task.CompletedTask);
+        }
+
+        Assert.Equal(1, asked);
+        var (digest, share) = await _world.ServiceAsync();
+        Assert.True(share == 0 || digest == _world.Version("v1").Digest, $"{digest} has all traffic, and its files are others than were asked");
+        Assert.Equal(["v1"], _world.Served);
+    }
+
     }
 
     [Fact]
