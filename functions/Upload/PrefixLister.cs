@@ -10,7 +10,7 @@ internal sealed class PrefixLister(AmazonS3Client client, SourceLocation locatio
 {
     public const int MaxObjects = 50_000;
 
-    /// <summary>Uploads that have been open for long of which the parts are looked at; the others count by their start.</summary>
+    /// <summary>Uploads that have been open for long of which the parts are looked at, those begun last; the others count by their start.</summary>
     private const int MaxAskedForParts = 20;
 
     private const int PageSize = 1000;
@@ -72,15 +72,10 @@ internal sealed class PrefixLister(AmazonS3Client client, SourceLocation locatio
     /// <summary>An upload that was begun before <paramref name="since"/> may still be at work: its newest part tells.</summary>
     private async Task PartsAsync(List<(OpenUpload Upload, string Id)> open, DateTimeOffset since, CancellationToken cancellationToken)
     {
-        var asked = 0;
-        for (var i = 0; i < open.Count && asked < MaxAskedForParts; i++)
+        // The younger, the likelier it is at work: a heap of dead ones may not hide it.
+        var old = Enumerable.Range(0, open.Count).Where(i => open[i].Upload.Initiated <= since).OrderByDescending(i => open[i].Upload.Initiated).Take(MaxAskedForParts).ToList();
+        foreach (var i in old)
         {
-            if (open[i].Upload.Initiated > since)
-            {
-                continue;
-            }
-
-            asked++;
             open[i] = (open[i].Upload with { LastPart = await NewestPartAsync(open[i].Upload.Key, open[i].Id, cancellationToken) }, open[i].Id);
         }
     }

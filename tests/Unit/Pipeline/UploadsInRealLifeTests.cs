@@ -73,6 +73,25 @@ public sealed class UploadsInRealLifeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Multipart_ManyDeadOnes_DoNotHideTheOneAtWork()
+    {
+        await _world.ChangeAsync("""{"spec":{"source":{"complete":{"stalledAfterMinutes":10}}}}""");
+        await _world.UploadAsync("m/v1", "one");
+        for (var dead = 0; dead < 25; dead++)
+        {
+            await _world.BeginAsync($"m/v1/a{dead:00}.bin");
+        }
+
+        _world.Time.Advance(TimeSpan.FromMinutes(1));
+        var id = await _world.BeginAsync("m/v1/huge.bin");
+        _world.Time.Advance(TimeSpan.FromMinutes(8));
+        await _world.PartAsync("m/v1/huge.bin", id, 2);
+        await _world.LookAsync(TimeSpan.FromMinutes(8));
+        Assert.Equal(("False", "MultipartOpen"), Said("UploadComplete"));
+        Assert.Contains("huge.bin", _world.Condition("UploadComplete")!.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Multipart_OnlyStaleOnes_NothingIsMade_AndSaid()
     {
         await _world.BeginAsync("m/v1/s1.safetensors");
@@ -306,25 +325,6 @@ public sealed class UploadsInRealLifeTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Folder_DeletedWhileWarming_IsForgotten_WhatServesGoesOn()
-    {
-        await _world.UploadAsync("m/v1", "one");
-        await _world.ServeAsync("v1");
-        await _world.UploadAsync("m/v2", "two");
-        await _world.LookAsync(TimeSpan.FromSeconds(6));
-        Assert.Equal("Warming", _world.Version("v2").State);
-        foreach (var file in (await _world.S3.ListObjectsV2Async(new ListObjectsV2Request { BucketName = UploadWorld.Bucket, Prefix = "m/v2/" }, _world.Deadline)).S3Objects)
-        {
-            await _world.S3.DeleteObjectAsync(UploadWorld.Bucket, file.Key, _world.Deadline);
-        }
-
-        await _world.LookAsync();
-        await _world.LookAsync();
-        Assert.Equal("v1", Assert.Single(_world.Status.Versions!).Name);
-        Assert.Equal(["v1"], await _world.DatasetsAsync());
-        Assert.Equal("True", Said("Ready").Status);
-        Assert.Equal("Serving", _world.Status.Phase);
-    [Fact]
     public async Task Overwritten_WhileItsGoldenQuestionsAreAsked_TakesNoTraffic()
     {
         await _world.UploadAsync("m/v1", "one");
@@ -352,6 +352,25 @@ public sealed class UploadsInRealLifeTests : IAsyncLifetime
         Assert.Equal(["v1"], _world.Served);
     }
 
+    [Fact]
+    public async Task Folder_DeletedWhileWarming_IsForgotten_WhatServesGoesOn()
+    {
+        await _world.UploadAsync("m/v1", "one");
+        await _world.ServeAsync("v1");
+        await _world.UploadAsync("m/v2", "two");
+        await _world.LookAsync(TimeSpan.FromSeconds(6));
+        Assert.Equal("Warming", _world.Version("v2").State);
+        foreach (var file in (await _world.S3.ListObjectsV2Async(new ListObjectsV2Request { BucketName = UploadWorld.Bucket, Prefix = "m/v2/" }, _world.Deadline)).S3Objects)
+        {
+            await _world.S3.DeleteObjectAsync(UploadWorld.Bucket, file.Key, _world.Deadline);
+        }
+
+        await _world.LookAsync();
+        await _world.LookAsync();
+        Assert.Equal("v1", Assert.Single(_world.Status.Versions!).Name);
+        Assert.Equal(["v1"], await _world.DatasetsAsync());
+        Assert.Equal("True", Said("Ready").Status);
+        Assert.Equal("Serving", _world.Status.Phase);
     }
 
     [Fact]
