@@ -14,6 +14,9 @@ namespace Prewarm.Functions.Pipeline;
 /// </summary>
 internal sealed class ClusterChangedFunction(EventDesk desk)
 {
+    /// <summary>Models that are remembered; more than one line has. What is forgotten costs a look.</summary>
+    private const int MaxSeen = 10_000;
+
     private readonly ConcurrentDictionary<ModelKey, string> _seen = new();
 
     [Function("ClusterChanged")]
@@ -25,6 +28,11 @@ internal sealed class ClusterChangedFunction(EventDesk desk)
         // What is to be told again must not count as known.
         if (result is IStatusCodeHttpResult { StatusCode: StatusCodes.Status202Accepted })
         {
+            if (_seen.Count + told.Count > MaxSeen)
+            {
+                _seen.Clear();
+            }
+
             foreach (var (key, text) in told)
             {
                 _seen[key] = text;
@@ -39,6 +47,8 @@ internal sealed class ClusterChangedFunction(EventDesk desk)
         switch (ApiServerEvent.Parse(cloudEvent))
         {
             case null:
+                return null;
+            case { Kind: "CachedModel" } model when !Possible(model.Namespace, model.Name):
                 return null;
             case { Kind: "CachedModel" } model:
                 var key = new ModelKey(model.Namespace, model.Name);
@@ -55,12 +65,15 @@ internal sealed class ClusterChangedFunction(EventDesk desk)
 
                 told[key] = text;
                 return _seen.TryGetValue(key, out var before) && before == text ? [] : [key];
-            case var changed when changed.Labels.TryGetValue(Ownership.ModelLabel, out var name):
+            case var changed when changed.Labels.TryGetValue(Ownership.ModelLabel, out var name) && Possible(changed.Namespace, name):
                 return [new(changed.Namespace, name)];
             default:
                 return [];
         }
     }
+
+    /// <summary>Whether a CachedModel can have the name: anybody may write a label, or send an event.</summary>
+    private static bool Possible(string ns, string name) => SpecChecks.ObjectName(ns) && SpecChecks.ObjectName(name);
 
     /// <summary>A hash of all that a look could act on; null: the event carries no object, only its name.</summary>
     internal static string? WithoutOthers(JsonObject? model)

@@ -45,10 +45,25 @@ internal sealed class ModelLine : IModelLine
 
     private async Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, bool fresh, TimeSpan patience, CancellationToken cancellationToken)
     {
-        var slot = _slots.GetOrAdd(model, static _ => new());
-        Task<LineOutcome> run;
+        Task<LineOutcome>? run;
+        do
+        {
+            run = Join(_slots.GetOrAdd(model, static _ => new()), model, cause, fresh, patience);
+        }
+        while (run is null);
+        return await run.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>The next look of this slot; null: it has just been dropped.</summary>
+    private Task<LineOutcome>? Join(Slot slot, ModelKey model, string? cause, bool fresh, TimeSpan patience)
+    {
         lock (slot)
         {
+            if (slot.Dropped)
+            {
+                return null;
+            }
+
             // The pass that runs now may have read before our event: ours is the next one.
             slot.Cause ??= cause;
             slot.Upload ??= fresh ? cause : null;
@@ -64,10 +79,8 @@ internal sealed class ModelLine : IModelLine
                 slot.Hurry.TrySetResult();
             }
 
-            run = slot.Next;
+            return slot.Next;
         }
-
-        return await run.WaitAsync(cancellationToken);
     }
 
     public bool Knows(ModelKey model, string key, string etag) => etag.Length > 0 && _slots.TryGetValue(model, out var slot) && slot.Listed?.Has(key, etag) == true;
@@ -118,6 +131,8 @@ internal sealed class ModelLine : IModelLine
             lock (slot)
             {
                 slot.LookedAt = began;
+                // Of a model that is not there nothing is kept: events may name any.
+                slot.Dropped = outcome == LineOutcome.Gone && slot.Next is null && _slots.TryRemove(new(model, slot));
             }
 
             return outcome;
@@ -267,6 +282,9 @@ internal sealed class ModelLine : IModelLine
     {
         public Task Current { get; set; } = Task.CompletedTask;
         public Task<LineOutcome>? Next { get; set; }
+
+        /// <value>It is the model's slot no more.</value>
+        public bool Dropped { get; set; }
 
         /// <summary>Ends the patience of the next look.</summary>
         public TaskCompletionSource Hurry { get; set; } = new();

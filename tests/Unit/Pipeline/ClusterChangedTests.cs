@@ -72,6 +72,25 @@ public sealed class ClusterChangedTests
         Assert.Equal(2, _line.Looks.Count);
     }
 
+    [Theory]
+    [InlineData("name")]
+    [InlineData("namespace")]
+    public async Task Model_WithANameThatNoneCanHave_IsRefused(string field)
+    {
+        Assert.Equal(400, await PostAsync(Change(m => m["metadata"]![field] = new string('x', 100_000))));
+        Assert.Equal(400, await PostAsync(Change(m => m["metadata"]![field] = "Not/A.Name")));
+        Assert.Empty(_line.Looks);
+    }
+
+    [Theory]
+    [InlineData("demo", "Bloom")]
+    [InlineData("", "bloom")]
+    public async Task Label_OfAModelThatCannotBe_IsNobodys(string ns, string model)
+    {
+        Assert.Equal(202, await PostAsync($$$"""{"kind":"DataLoad","metadata":{"name":"x","namespace":"{{{ns}}}","labels":{"prewarm.dev/model":"{{{model}}}"} } }"""));
+        Assert.Empty(_line.Looks);
+    }
+
     private static string Change(Action<JsonObject> change)
     {
         var model = JsonNode.Parse(Model)!.AsObject();

@@ -101,6 +101,15 @@ public sealed class LineOnApiTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Look_AtAModelThatIsGone_LeavesNothingBehind()
+    {
+        Assert.Equal(LineOutcome.Gone, await _line.AdvanceAsync(new("default", "nobody"), _world.Deadline));
+        Assert.Null(_line.LookedAt(new("default", "nobody")));
+        await _line.AdvanceAsync(Key, _world.Deadline);
+        Assert.NotNull(_line.LookedAt(Key));
+    }
+
+    [Fact]
     public async Task ApiServer_SilentBeyondTheClientsLimit_TheLookIsPutOff()
     {
         using var http = new HttpClient(new TransientRetryHandler(TimeProvider.System) { InnerHandler = new Silent() })
