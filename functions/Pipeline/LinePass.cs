@@ -43,11 +43,18 @@ internal sealed class LinePass(Observed observed, List<VersionStatus> versions, 
 
     public void LookAt(DateTimeOffset? at) => NextLook = at is { } time && (NextLook is not { } next || time < next) ? time : NextLook;
 
-    /// <summary>Writes an object unless it already says everything that we want to say.</summary>
+    /// <summary>
+    /// The look before was at another spec, or might not write by this one: what we own and no longer want may be there still, which no comparison of what we want shows.
+    /// Server-side apply takes it away, and writes nothing where there is none.
+    /// </summary>
+    private bool Renewed => Observed.Read is not { } read || read.ObservedGeneration != Model.Metadata.Generation
+        || read.Conditions?.Exists(c => c is { Type: "Invalid" or "Paused", Status: "True" } || (Listed && c is { Type: "UploadComplete", Status: "Unknown" })) == true;
+
+    /// <summary>Writes an object unless it already says everything that we want to say, and nothing that we wanted before.</summary>
     public void Ensure<T>(T? observed, T desired, Func<T, LineAction> apply, JsonTypeInfo<T> json)
         where T : class
     {
-        if (observed is null || !(ObjectMatch.Alike(observed, desired) || JsonSubset.Covers(observed, desired, json)))
+        if (observed is null || Renewed || !(ObjectMatch.Alike(observed, desired) || JsonSubset.Covers(observed, desired, json)))
         {
             Actions.Add(apply(desired));
         }

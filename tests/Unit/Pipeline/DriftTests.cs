@@ -125,6 +125,38 @@ public sealed class DriftTests : IAsyncLifetime
         Assert.True(JsonNode.DeepEquals(Said(before), Said(await ReadAsync(kind))), "something of theirs is gone");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task FieldLeavesTheSpec_GoesFromWhatWeMade_AlsoWhenNobodyMightActMeanwhile(bool paused)
+    {
+        await _world.Api.CreateAsync(Kinds.Secrets, s_key.Namespace, JsonNode.Parse("""{"apiVersion":"v1","kind":"Secret","metadata":{"name":"access-key"},"data":{"fs.oss.accessKeyId":"YQ==","fs.oss.accessKeySecret":"Yg=="}}""")!.AsObject(), _world.Deadline);
+        await ChangeAsync("""{"spec":{"source":{"credentialsSecret":"access-key"},"serving":{"predictor":{"maxReplicas":4,"nodeSelector":{"gpu":"a10"}}}}}""");
+        await ServeAsync();
+        Assert.NotNull((await ReadAsync("InferenceService")).At("spec", "predictor", "nodeSelector"));
+        Assert.Contains("access-key", (await ReadAsync("Dataset")).At("spec")!.ToJsonString(), StringComparison.Ordinal);
+
+        await ChangeAsync($$$"""{"metadata":{"annotations":{"prewarm.dev/paused":"{{{(paused ? "true" : "false")}}}"}},"spec":{"source":{"credentialsSecret":null},"serving":{"predictor":{"maxReplicas":null,"nodeSelector":null} } } }""");
+        await LookAsync();
+        await ChangeAsync("""{"metadata":{"annotations":{"prewarm.dev/paused":null}}}""");
+        await LookAsync();
+        var predictor = (await ReadAsync("InferenceService")).At("spec", "predictor")!;
+        Assert.Null(predictor["nodeSelector"]);
+        Assert.Null(predictor["maxReplicas"]);
+        Assert.DoesNotContain("access-key", (await ReadAsync("Dataset")).At("spec")!.ToJsonString(), StringComparison.Ordinal);
+        await SettledAsync();
+    }
+
+    [Fact]
+    public async Task SpecChanges_WithoutConcerningWhatWeMade_NothingIsWrittenToIt()
+    {
+        await ServeAsync();
+        var before = await Task.WhenAll(s_ours.Keys.Select(ReadAsync));
+        await ChangeAsync("""{"spec":{"rollout":{"readyTimeoutSeconds":900}}}""");
+        await LookAsync();
+        Assert.Equal(before.Select(o => o!.ToJsonString()), (await Task.WhenAll(s_ours.Keys.Select(ReadAsync))).Select(o => o!.ToJsonString()));
+    }
+
     [Fact]
     public async Task SomebodySplitsTheTraffic_AllGoesToWhatServes()
     {
@@ -196,6 +228,8 @@ public sealed class DriftTests : IAsyncLifetime
             Assert.Null(await ReadAsync(kind));
         }
     }
+
+    private Task ChangeAsync(string patch) => _world.Api.MergePatchAsync(CatalogKinds.CachedModels, s_key.Namespace, s_key.Name, patch, null, _world.Deadline);
 
     /// <summary>A look by a process that knows nothing: as after a restart.</summary>
     private async Task LookAsync()
