@@ -145,6 +145,7 @@ internal static class LinePlanner
         }
 
         WarmStage.Keep(pass, target);
+        WarmStage.SayUnproven(pass, target);
 
         // 7
         CleanupStage.LetGo(pass, target);

@@ -38,11 +38,6 @@ internal static class WarmStage
         }
 
         Say(pass, target, verdict);
-        if (target.State != VersionState.Warming && target.LoadedAt is null)
-        {
-            pass.Conditions.Set("WarmthUnproven", true, verdict.Reason, $"serving without proof of warmth after {pass.Model.Spec!.Cache.WarmTimeoutSeconds} s: {verdict.Message}");
-        }
-
         return verdict;
     }
 
@@ -52,6 +47,30 @@ internal static class WarmStage
         if (pass.Serving is { Dataset: not null, DataLoad: not null } serving && serving != target)
         {
             Load(pass, serving, Provide(pass, serving));
+        }
+    }
+
+    /// <summary>3: says what goes, or serves, without proof; and takes note when the proof comes later.</summary>
+    public static void SayUnproven(LinePass pass, VersionStatus? target)
+    {
+        var unproven = new List<(VersionStatus Version, WarmthVerdict Verdict)>();
+        foreach (var version in new[] { pass.Serving, target }.OfType<VersionStatus>().Distinct().Where(v => v is { State: VersionState.Warm or VersionState.Serving, LoadedAt: null }))
+        {
+            var verdict = Verdict(pass, version);
+            if (verdict.Warmth == Warmth.Warm)
+            {
+                version.LoadedAt = Conditions.Seconds(pass.Now);
+            }
+            else
+            {
+                unproven.Add((version, verdict));
+            }
+        }
+
+        if (unproven.Count > 0)
+        {
+            pass.Conditions.Set("WarmthUnproven", true, unproven[0].Verdict.Reason, string.Join("; ",
+                unproven.Select(u => $"version {u.Version.Name}: serving without proof of warmth after {pass.Model.Spec!.Cache.WarmTimeoutSeconds} s: {u.Verdict.Message}")));
         }
     }
 

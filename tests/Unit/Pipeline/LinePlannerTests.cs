@@ -169,6 +169,27 @@ public class LinePlannerTests
     }
 
     [Fact]
+    public void Plan_ServingUnproven_SaidAlsoWhileAnotherWarms_UntilItsBytesAreProven()
+    {
+        _world.Upload("v1");
+        _world.Settle();
+        _world.Now = _world.Now.AddHours(1);
+        _world.Settle();
+        _world.RollOut("v1");
+        _world.Upload("v2");
+        _world.Settle();
+        Assert.Equal(("Serving", "Warming"), (_world.Version("v1").State, _world.Version("v2").State));
+        Assert.Contains("version v1", _world.Condition("WarmthUnproven").Message, StringComparison.Ordinal);
+        Assert.Equal("True", _world.Condition("WarmthUnproven").Status);
+
+        _world.MakeWarm("v1");
+        _world.Settle();
+        Assert.Null(_world.Condition("WarmthUnproven"));
+        Assert.NotNull(_world.Version("v1").LoadedAt);
+        Assert.Empty(_world.Plan().Actions);
+    }
+
+    [Fact]
     public void Plan_Deleted_TutorialsOrder()
     {
         _world.Serve("v1");
