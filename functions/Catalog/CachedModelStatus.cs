@@ -111,6 +111,9 @@ internal sealed record VersionStatus
 
     /// <summary>Passed, Failed or None (no golden.jsonl): the answer check of the revision.</summary>
     public string? Golden { get; set; }
+
+    /// <summary>When the golden questions are asked again, after nobody answered them.</summary>
+    public DateTimeOffset? GoldenRetryAt { get; set; }
     public DateTimeOffset? ServingSince { get; set; }
 
     /// <summary>True once a person rolled back from this version: it gives its traffic away and is not chosen again by itself.</summary>

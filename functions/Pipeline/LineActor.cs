@@ -8,8 +8,11 @@ using Prewarm.Functions.Warm;
 namespace Prewarm.Functions.Pipeline;
 
 /// <summary>Carries out the steps of a plan, each under a span of the trace that its version's upload began.</summary>
-internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionProver prover, ILogger logger)
+internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionProver prover, TimeProvider time, ILogger logger)
 {
+    /// <summary>Until golden questions that nobody answered are asked again.</summary>
+    internal static readonly TimeSpan AskAgain = TimeSpan.FromSeconds(30);
+
     /// <summary>Applies one action.</summary>
     /// <param name="observed">With what <see cref="ModelObserver.ByNameAsync"/> has found.</param>
     public async Task<Done> ApplyAsync(Observed observed, LinePlan plan, LineAction action, CancellationToken cancellationToken)
@@ -111,11 +114,12 @@ internal sealed class LineActor(IKubeApi api, ModelObserver observer, IRevisionP
     {
         var golden = await observer.ReadAsync(observed.Model, prove.GoldenKey, GoldenFile.MaxBytes, cancellationToken);
         var timeout = TimeSpan.FromSeconds(observed.Model.Spec!.Rollout.GoldenTimeoutSeconds);
-        var (passed, message) = golden is null
-            ? (false, $"{prove.GoldenKey} cannot be read or is larger than 1 MiB")
+        var (outcome, message) = golden is null
+            ? (GoldenOutcome.Failed, $"{prove.GoldenKey} cannot be read or is larger than 1 MiB")
             : await prover.ProveAsync(new Uri(prove.Url), observed.Model.ModelName(), golden, timeout, cancellationToken);
         var version = plan.Status.Versions!.Find(v => v.Name == prove.Version)!;
-        version.Golden = passed ? "Passed" : "Failed";
+        version.Golden = outcome switch { GoldenOutcome.Passed => "Passed", GoldenOutcome.Failed => "Failed", _ => null };
+        version.GoldenRetryAt = outcome == GoldenOutcome.Unanswered ? Conditions.Seconds(time.GetUtcNow() + AskAgain) : null;
         version.Message = message;
     }
 

@@ -31,7 +31,7 @@ internal sealed class ModelLine : IModelLine
     {
         (_api, _time, _logger) = (api, time, logger);
         _observer = new(api, uploads, catalog);
-        _actor = new(api, _observer, prover, logger);
+        _actor = new(api, _observer, prover, time, logger);
         _events = new(api, time, logger);
     }
 

@@ -7,7 +7,7 @@ namespace Prewarm.Functions.Pipeline;
 /// Gives a warm version the traffic, and keeps the InferenceService as it has to be until then:
 /// 1. its revision is made without traffic, when there is a version that can keep it;
 /// 2. a revision that fails or is late refuses the version;
-/// 3. so does a golden question that is answered wrong;
+/// 3. so does a golden question that is answered wrong, or that nobody answers for as long as a revision may take to be ready;
 /// 4. proven: all traffic, and the version before retires.
 /// </summary>
 internal static class RolloutStage
@@ -149,9 +149,28 @@ internal static class RolloutStage
             return;
         }
 
-        pass.Conditions.Set("RevisionReady", true, "RevisionReady", $"version {target.Name}: revision {revision.Metadata.Name}");
-
         // 3
+        if (target.GoldenRetryAt is { } again)
+        {
+            var patience = pass.Model.Spec!.Rollout.ReadyTimeoutSeconds;
+            // A pause sets the clock of the rollout anew.
+            var limit = Later(target.RolloutStartedAt.Value, readiness.LastTransitionTime).AddSeconds(patience);
+            if (pass.Now >= limit)
+            {
+                Refuse(pass, target, canary, $"golden predictions had no answer within {patience} s of a revision that was Ready (spec.rollout.readyTimeoutSeconds): {target.Message}");
+                return;
+            }
+
+            if (pass.Now < again)
+            {
+                pass.LookAt(again < limit ? again : limit);
+                EnsureService(pass, target, canary, stopped: false);
+                pass.Conditions.Set("RevisionReady", true, "GoldenUnanswered", $"version {target.Name}: revision {revision.Metadata.Name}, asked again at {again:u}: {target.Message}");
+                return;
+            }
+        }
+
+        pass.Conditions.Set("RevisionReady", true, "RevisionReady", $"version {target.Name}: revision {revision.Metadata.Name}");
         if (!pass.Listed && target.ServingSince is null)
         {
             // Whether its files are still those that were loaded, and whether it has golden questions, only a listing tells: no traffic before there is one.
@@ -198,6 +217,8 @@ internal static class RolloutStage
         target.ServingSince = Conditions.Seconds(pass.Now);
         target.Message = target.Golden == "None" ? "no golden.jsonl: readiness only" : "golden predictions passed";
     }
+
+    private static DateTimeOffset Later(DateTimeOffset a, DateTimeOffset? b) => b > a ? b.Value : a;
 
     private static bool IsOf(Revision revision, VersionStatus version)
     {

@@ -156,6 +156,7 @@ internal static class VersionChoice
         version.LoadedAt = null;
         version.RolloutStartedAt = null;
         version.Golden = null;
+        version.GoldenRetryAt = null;
     }
 
     /// <summary>Newest wins, once: what completed before the target and does not serve is not worth warming any more. What a pin holds back waits.</summary>

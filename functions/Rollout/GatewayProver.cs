@@ -12,33 +12,34 @@ internal sealed class GatewayProver(HttpClient http, Uri gateway, TimeProvider t
 {
     private const int MaxAnswer = 4 << 20;
 
-    public async Task<(bool Passed, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken)
+    public async Task<(GoldenOutcome Outcome, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken)
     {
         var (questions, fault) = GoldenFile.Read(golden);
         if (fault is not null)
         {
-            return (false, fault);
+            return (GoldenOutcome.Failed, fault);
         }
 
         foreach (var question in questions)
         {
             var path = question.Path ?? $"/v1/models/{Uri.EscapeDataString(modelName)}:predict";
-            var (status, answer) = await AskAsync(revision, path, question.Request, timeout, cancellationToken);
-            if (status != HttpStatusCode.OK)
+            var answer = await AskAsync(revision, path, question.Request, timeout, cancellationToken);
+            if (answer.Status != HttpStatusCode.OK)
             {
-                return (false, $"golden.jsonl line {question.Line}: {answer}");
+                var said = answer.Status is { } status ? $"answered {(int)status}: {Short(answer.Text)}" : answer.Text;
+                return (answer.FromTheModel ? GoldenOutcome.Failed : GoldenOutcome.Unanswered, $"golden.jsonl line {question.Line}: {said}");
             }
 
-            if (!GoldenMatch.Contains(Parse(answer), question.Expected))
+            if (!GoldenMatch.Contains(Parse(answer.Text), question.Expected))
             {
-                return (false, $"golden.jsonl line {question.Line}: expected {Short(question.Expected.ToJsonString())}, got {Short(answer)}");
+                return (GoldenOutcome.Failed, $"golden.jsonl line {question.Line}: expected {Short(question.Expected.ToJsonString())}, got {Short(answer.Text)}");
             }
         }
 
-        return (true, $"{questions.Count} golden predictions passed");
+        return (GoldenOutcome.Passed, $"{questions.Count} golden predictions passed");
     }
 
-    private async Task<(HttpStatusCode Status, string Answer)> AskAsync(Uri revision, string path, string body, TimeSpan timeout, CancellationToken cancellationToken)
+    private async Task<Answer> AskAsync(Uri revision, string path, string body, TimeSpan timeout, CancellationToken cancellationToken)
     {
         using var deadline = new CancellationTokenSource(timeout, time);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
@@ -51,16 +52,15 @@ internal sealed class GatewayProver(HttpClient http, Uri gateway, TimeProvider t
             await using var stream = await response.Content.ReadAsStreamAsync(linked.Token);
             var buffer = new byte[MaxAnswer];
             var length = await stream.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, linked.Token);
-            var text = Encoding.UTF8.GetString(buffer, 0, length);
-            return response.StatusCode == HttpStatusCode.OK ? (HttpStatusCode.OK, text) : (response.StatusCode, $"answered {(int)response.StatusCode}: {Short(text)}");
+            return new(response.StatusCode, Encoding.UTF8.GetString(buffer, 0, length));
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested)
         {
-            return (HttpStatusCode.GatewayTimeout, $"no answer within {timeout.TotalSeconds} s");
+            return new(null, $"no answer within {timeout.TotalSeconds} s");
         }
-        catch (HttpRequestException e)
+        catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            return (HttpStatusCode.BadGateway, $"the gateway {gateway} cannot be reached: {e.Message}");
+            return new(null, $"no answer through the gateway {gateway}: {e.Message}");
         }
     }
 
@@ -77,4 +77,16 @@ internal sealed class GatewayProver(HttpClient http, Uri gateway, TimeProvider t
     }
 
     private static string Short(string text) => text.Length <= 200 ? text : text[..200] + "…";
+
+    /// <param name="Status">Null: none came, and <paramref name="Text"/> says why.</param>
+    private readonly record struct Answer(HttpStatusCode? Status, string Text)
+    {
+        /// <summary>Not what gateway, activator and queue-proxy say in its place, nor the model server while it has no model yet (400 "Model with name X is not ready", kserve#2882).</summary>
+        public bool FromTheModel => Status switch
+        {
+            null or HttpStatusCode.TooManyRequests or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout => false,
+            HttpStatusCode.BadRequest => !Text.Contains(" is not ready", StringComparison.Ordinal),
+            _ => true,
+        };
+    }
 }

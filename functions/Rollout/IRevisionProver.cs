@@ -4,5 +4,5 @@ namespace Prewarm.Functions.Rollout;
 internal interface IRevisionProver
 {
     /// <summary>Sends every line of golden.jsonl (<c>{"request": …, "expect": …}</c>) to the revision at <paramref name="revision"/> and compares: the answer must contain the expected JSON.</summary>
-    Task<(bool Passed, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken);
+    Task<(GoldenOutcome Outcome, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken);
 }

@@ -52,6 +52,7 @@ internal sealed class ServingCondition
     public string Status { get; set; } = "";
     public string? Reason { get; set; }
     public string? Message { get; set; }
+    public DateTimeOffset? LastTransitionTime { get; set; }
 }
 
 internal sealed class Revision

@@ -233,7 +233,7 @@ public sealed class RealApiServerTests : IDisposable
 
     private sealed class AlwaysRight : IRevisionProver
     {
-        public Task<(bool Passed, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken) =>
-            Task.FromResult((true, "1 golden prediction passed"));
+        public Task<(GoldenOutcome Outcome, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken) =>
+            Task.FromResult((GoldenOutcome.Passed, "1 golden prediction passed"));
     }
 }

@@ -309,6 +309,6 @@ public sealed class DriftTests : IAsyncLifetime
 
         public Task<byte[]?> ReadAsync(CachedModel model, string key, int maxBytes, string? accessKeyId, string? accessKeySecret, CancellationToken cancellationToken) => Task.FromResult<byte[]?>(null);
 
-        public Task<(bool Passed, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult((true, ""));
+        public Task<(GoldenOutcome Outcome, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken) => Task.FromResult((GoldenOutcome.Passed, ""));
     }
 }

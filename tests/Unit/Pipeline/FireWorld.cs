@@ -34,6 +34,7 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
     private long _statusVersion;
     private long _serviceVersion;
     private long _writes;
+    private readonly HashSet<string> _asked = [];
     private readonly HashSet<(string Kind, string? Name)> _made = [];
 
     public DateTimeOffset Now { get; private set; } = DateTimeOffset.Parse("2026-11-24T08:00:00Z", CultureInfo.InvariantCulture);
@@ -226,7 +227,11 @@ internal sealed class FireWorld(IReadOnlyDictionary<string, Character> character
                 replica.ServiceVersion = ++_serviceVersion;
                 return true;
             case LineAction.Prove a:
-                replica.Plan!.Status.Versions!.Find(v => v.Name == a.Version)!.Golden = characters[a.Version].GoldenPasses == true ? "Passed" : "Failed";
+                // The first time nobody answers.
+                var asked = replica.Plan!.Status.Versions!.Find(v => v.Name == a.Version)!;
+                var answered = !_asked.Add(a.Version);
+                asked.Golden = !answered ? null : characters[a.Version].GoldenPasses == true ? "Passed" : "Failed";
+                asked.GoldenRetryAt = answered ? null : Now + LineActor.AskAgain;
                 return true;
             case LineAction.DeleteLoad a:
                 Loads.RemoveAll(l => l.Metadata.Name == a.Name && l.Metadata.Uid == a.Uid);

@@ -93,6 +93,44 @@ public class LinePlannerTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
+    public void Plan_GoldenQuestionsWithoutAnAnswer_AskedAgain_AndRefusedOnlyWhenTheTimeIsOver(bool first)
+    {
+        if (!first)
+        {
+            _world.Serve("v1");
+        }
+
+        _world.Upload("v2", golden: true);
+        _world.Settle();
+        _world.MakeWarm("v2");
+        _world.Settle();
+        _world.RevisionReady("v2");
+        _world.Settle();
+        Unanswered();
+        Assert.Empty(_world.Plan().Actions);
+        Assert.Equal("GoldenUnanswered", _world.Condition("RevisionReady").Reason);
+        Assert.InRange(_world.Model.Status!.NextLook!.Value, _world.Now.AddSeconds(30), _world.Now.AddSeconds(32));
+
+        _world.Now = _world.Model.Status.NextLook.Value;
+        Assert.IsType<LineAction.Prove>(Assert.Single(_world.Plan().Actions));
+        Assert.Equal("Warm", _world.Version("v2").State);
+
+        _world.Now = _world.Now.AddSeconds(_world.Model.Spec!.Rollout.ReadyTimeoutSeconds);
+        Unanswered();
+        Assert.Equal("Refused", _world.Version("v2").State);
+        Assert.Contains("the gateway is away", _world.Version("v2").Message, StringComparison.Ordinal);
+        Assert.Equal(first, _world.Service!.Metadata.Annotations!.ContainsKey(ServingObjects.StopAnnotation));
+
+        void Unanswered()
+        {
+            (_world.Version("v2").GoldenRetryAt, _world.Version("v2").Message) = (_world.Now + LineActor.AskAgain, "the gateway is away");
+            _world.Settle();
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
     public void Plan_BadSecondVersion_FirstGoesOn(bool revisionFails)
     {
         _world.Serve("v1");

@@ -296,10 +296,10 @@ internal sealed class UploadWorld : IAsyncDisposable
     /// <summary>Answers every golden question as expected.</summary>
     private sealed class Asked(UploadWorld world) : IRevisionProver
     {
-        public async Task<(bool Passed, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken)
+        public async Task<(GoldenOutcome Outcome, string Message)> ProveAsync(Uri revision, string modelName, byte[] golden, TimeSpan timeout, CancellationToken cancellationToken)
         {
             await (world.WhileAsked ?? throw new InvalidOperationException("there is no golden.jsonl"))();
-            return (true, "1 golden predictions passed");
+            return (GoldenOutcome.Passed, "1 golden predictions passed");
         }
     }
 }
