@@ -5,7 +5,7 @@ namespace Prewarm.Functions.Pipeline;
 /// <summary>
 /// Which version the line works towards:
 /// 1. <c>prewarm.dev/retry</c> gives a refused version another chance, once per value;
-/// 2. <c>prewarm.dev/rollback</c> withdraws what serves in favour of one that served before, once per value; later uploads roll out as ever;
+/// 2. <c>prewarm.dev/rollback</c> withdraws what serves in favour of one that served before, once per value; later uploads wait until that one serves, and then roll out as ever;
 /// 3. <c>prewarm.dev/pin</c> holds to one version for as long as it is set;
 /// 4. else the newest by completion that nobody refused, withdrew or superseded.
 /// </summary>
@@ -35,6 +35,7 @@ internal static class VersionChoice
         // 2
         var rollback = Annotation(pass.Model, RollbackAnnotation);
         var to = rollback is null ? null : rollback == before?.Rollback ? before.RollbackTo : RollBack(pass, rollback);
+        var goingBack = GoingBack(pass, to);
         if (rollback is not null)
         {
             SayRollback(pass, rollback, to);
@@ -42,9 +43,9 @@ internal static class VersionChoice
 
         // 3, 4
         var pin = Annotation(pass.Model, PinAnnotation);
-        var target = pin is null ? Newest(pass.Versions) : Pinned(pass, pin);
+        var target = pin is null ? goingBack ?? Newest(pass.Versions) : Pinned(pass, pin);
         target ??= pass.Serving;
-        Supersede(pass.Versions, target, pin is not null);
+        Supersede(pass.Versions, target, pin is not null ? $"held back by {PinAnnotation}" : goingBack is not null ? $"waits until {to} serves again" : null);
         return (target, retry is null && rollback is null ? null : new() { Retry = retry, Rollback = rollback, RollbackTo = to });
     }
 
@@ -82,9 +83,9 @@ internal static class VersionChoice
     {
         var serving = pass.Serving;
         var to = wanted == Previous
-            ? pass.Versions.Where(v => v != serving && v.ServingSince is not null && v.State == VersionState.Retired && !Overwritten(pass, v)).MaxBy(v => v.ServingSince)
+            ? pass.Versions.Where(v => v != serving && v.ServingSince is not null && v.State == VersionState.Retired && !Overwritten(pass, v) && !Gone(pass, v)).MaxBy(v => v.ServingSince)
             : pass.Versions.FindLast(v => v.Name == wanted && v.State is not VersionState.Uploading);
-        if (to is null || Overwritten(pass, to))
+        if (to is null || Overwritten(pass, to) || Gone(pass, to))
         {
             return null;
         }
@@ -108,25 +109,54 @@ internal static class VersionChoice
         return to.Name;
     }
 
+    /// <summary>The version that is gone back to, until it serves; null: none is on its way back.</summary>
+    private static VersionStatus? GoingBack(LinePass pass, string? to)
+    {
+        var version = to is null || pass.Serving is not { Withdrawn: true } ? null
+            : pass.Versions.FindLast(v => v.Name == to && v.State is VersionState.Complete or VersionState.Warming or VersionState.Warm);
+        if (version is null || !Gone(pass, version))
+        {
+            return version;
+        }
+
+        version.State = VersionState.Refused;
+        version.Message = "its folder and its cache are gone";
+        return null;
+    }
+
     private static void SayRollback(LinePass pass, string wanted, string? to)
     {
         var version = pass.Versions.FindLast(v => v.Name == to);
         if (version is null)
         {
-            var there = pass.Versions.Exists(v => v.Name == wanted && Overwritten(pass, v));
-            pass.Conditions.Set("RolledBack", false, there ? "VersionOverwritten" : "VersionUnknown",
-                $"{RollbackAnnotation} is {wanted}: {(there ? "its files changed after it was served: put the old ones back, and set the annotation again" : "there is no such version to go back to")}");
+            var there = pass.Versions.FindLast(v => v.Name == wanted);
+            var (reason, why) = there is null ? ("VersionUnknown", "there is no such version to go back to")
+                : Overwritten(pass, there) ? ("VersionOverwritten", "its files changed after it was served: put the old ones back, and set the annotation again")
+                : Gone(pass, there) ? ("VersionGone", "its folder and its cache are gone: put the files back, and set the annotation again")
+                : ("VersionUnknown", "when that was set, there was no such version to go back to: set it again");
+            pass.Conditions.Set("RolledBack", false, reason, $"{RollbackAnnotation} is {wanted}: {why}");
         }
         else
         {
-            var serves = version.State is VersionState.Serving or VersionState.Retired;
-            pass.Conditions.Set("RolledBack", serves, serves ? "RolledBack" : version.State == VersionState.Refused ? "VersionRefused" : "RollingBack",
-                $"to version {version.Name}{(version.State == VersionState.Refused ? $", which was refused: {version.Message}" : "")}");
+            // One that was retired before its rollout ended has served before the rollback only.
+            var served = version.State == VersionState.Serving || (version.State == VersionState.Retired && version.ServingSince >= version.RolloutStartedAt);
+            var (reason, but) = version.State switch
+            {
+                _ when served => ("RolledBack", ""),
+                VersionState.Refused => ("VersionRefused", $", which was refused: {version.Message}"),
+                VersionState.Retired => ("Superseded", $", which has not served since: {version.Message}"),
+                _ => ("RollingBack", ""),
+            };
+            pass.Conditions.Set("RolledBack", served, reason, $"to version {version.Name}{but}");
         }
     }
 
     /// <summary>Files lie under its paths that it never had.</summary>
     private static bool Overwritten(LinePass pass, VersionStatus version) => version.ServingSince is not null && pass.Upload(version) is { } upload && upload.Digest != version.Digest;
+
+    /// <summary>There is nothing that could be loaded, nor anything loaded.</summary>
+    private static bool Gone(LinePass pass, VersionStatus version) =>
+        version.State != VersionState.Serving && pass.Listed && pass.Upload(version) is null && pass.DatasetOf(version) is null;
 
     private static void TryAgain(LinePass pass, VersionStatus version)
     {
@@ -159,8 +189,9 @@ internal static class VersionChoice
         version.GoldenRetryAt = null;
     }
 
-    /// <summary>Newest wins, once: what completed before the target and does not serve is not worth warming any more. What a pin holds back waits.</summary>
-    private static void Supersede(List<VersionStatus> versions, VersionStatus? target, bool pinned)
+    /// <summary>Newest wins, once: what completed before the target and does not serve is not worth warming any more.</summary>
+    /// <param name="held">What is said of newer ones that a person holds back; null: nobody does.</param>
+    private static void Supersede(List<VersionStatus> versions, VersionStatus? target, string? held)
     {
         foreach (var version in versions)
         {
@@ -169,7 +200,7 @@ internal static class VersionChoice
                 continue;
             }
 
-            if (!pinned || version.CompletedAt < target.CompletedAt)
+            if (held is null || version.CompletedAt < target.CompletedAt)
             {
                 version.State = VersionState.Retired;
                 version.Message = $"superseded by {target.Name}";
@@ -177,7 +208,7 @@ internal static class VersionChoice
             else
             {
                 version.State = VersionState.Complete;
-                version.Message = $"held back by {PinAnnotation}";
+                version.Message = held;
                 version.RolloutStartedAt = null;
             }
         }

@@ -131,6 +131,78 @@ public class VersionChoiceTests
     }
 
     [Fact]
+    public void Rollback_NewerUploadMeanwhile_WaitsUntilTheOldOneServes()
+    {
+        _world.Serve("v1");
+        _world.Serve("v2");
+        _world.Annotate(VersionChoice.RollbackAnnotation, "v1");
+        _world.Settle();
+        _world.Upload("v3");
+        _world.Settle();
+        Assert.Equal(("Warm", "Complete"), (_world.Version("v1").State, _world.Version("v3").State));
+        Assert.Contains("v1", _world.Version("v3").Message, StringComparison.Ordinal);
+        Assert.Equal(("False", "RollingBack"), (_world.Condition("RolledBack").Status, _world.Condition("RolledBack").Reason));
+        Assert.Empty(_world.Plan().Actions);
+
+        _world.RollOut("v1");
+        Assert.Equal(("v1", "Refused"), (_world.Model.Status!.Version, _world.Version("v2").State));
+        Assert.Equal("True", _world.Condition("RolledBack").Status);
+        _world.MakeWarm("v3");
+        _world.Settle();
+        _world.RollOut("v3");
+        Assert.Equal("v3", _world.Model.Status!.Version);
+        Assert.Equal("True", _world.Condition("RolledBack").Status);
+    }
+
+    [Fact]
+    public void Rollback_GivenUpForAPin_IsNotSaidToBeDone()
+    {
+        _world.Serve("v1");
+        _world.Serve("v2");
+        _world.Annotate(VersionChoice.RollbackAnnotation, "v1");
+        _world.Settle();
+        _world.Annotate(VersionChoice.PinAnnotation, "v3");
+        _world.Upload("v3");
+        _world.Settle();
+        Assert.Equal(("Retired", "Warming"), (_world.Version("v1").State, _world.Version("v3").State));
+        Assert.Equal("False", _world.Condition("RolledBack").Status);
+        _world.MakeWarm("v3");
+        _world.Settle();
+        _world.RollOut("v3");
+        Assert.Equal("False", _world.Condition("RolledBack").Status);
+    }
+
+    [Fact]
+    public void Rollback_FolderAndCacheAreGone_RefusedAndSaid()
+    {
+        _world.Serve("v1");
+        _world.Serve("v2");
+        _world.Serve("v3");
+        _world.Remove("v1");
+        _world.Annotate(VersionChoice.RollbackAnnotation, "v1");
+        Assert.Empty(_world.Settle());
+        Assert.Equal(("False", "VersionGone"), (_world.Condition("RolledBack").Status, _world.Condition("RolledBack").Reason));
+        Assert.Null(_world.Version("v3").Withdrawn);
+        Assert.Equal("True", _world.Condition("Ready").Status);
+    }
+
+    [Fact]
+    public void Rollback_FolderAndCacheGoOnTheWay_RefusedAndWhatServesGoesOn()
+    {
+        _world.Serve("v1");
+        _world.Serve("v2");
+        _world.Annotate(VersionChoice.RollbackAnnotation, "v1");
+        _world.Settle();
+        _world.Remove("v1");
+        _world.Datasets.RemoveAll(d => d.Metadata.Name == _world.Version("v1").Dataset);
+        _world.Upload("v3");
+        _world.Settle();
+        Assert.Equal(("Refused", "Warming"), (_world.Version("v1").State, _world.Version("v3").State));
+        Assert.Equal("VersionRefused", _world.Condition("RolledBack").Reason);
+        Assert.Equal("v2", _world.Model.Status!.Version);
+    }
+
+    [Fact]
     public void Rollback_NothingBefore_Said()
     {
         _world.Serve("v1");
