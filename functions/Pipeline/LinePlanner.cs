@@ -184,6 +184,7 @@ internal static class LinePlanner
         pass.Conditions.Set("Paused", true, "PausedByAnnotation", $"{VersionChoice.PausedAnnotation} is true: nothing is made or moved until it is removed");
         UploadStage.Say(pass, pass.Versions.FindLast(v => v.CompletedAt is not null), overwritten);
         pass.Conditions.KeepOthers();
+        VersionChoice.Forget(pass, null);
         foreach (var version in pass.Versions.Where(v => v.State == VersionState.Warm))
         {
             version.RolloutStartedAt = null;

@@ -20,7 +20,7 @@ internal static class UploadStage
     {
         var conditions = pass.Conditions;
         var failure = pass.Observed.Uploads?.Failure;
-        var waiting = pass.Uploads.Where(u => !u.Complete && StateOf(pass, u) is VersionState.Uploading or VersionState.Refused).OrderBy(u => u.LastChange).ToList();
+        var waiting = pass.Uploads.Where(u => !u.Complete && StateOf(pass, u) is null or VersionState.Uploading or VersionState.Refused).OrderBy(u => u.LastChange).ToList();
         // What nobody goes on with does not speak for the model while something else is there.
         var told = waiting.FindLast(u => !(u.Stalled || u.Refused) || target is null || u.LastChange > target.CompletedAt);
         if (failure is not null)

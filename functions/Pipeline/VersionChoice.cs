@@ -19,6 +19,7 @@ internal static class VersionChoice
     private const string Previous = "previous";
     private const int MinDigest = 8;
     private const int MaxVersions = 20;
+    private const int MostVersions = 100;
 
     public static bool Paused(CachedModel model) => Annotation(model, PausedAnnotation) == "true";
 
@@ -46,6 +47,7 @@ internal static class VersionChoice
         var target = pin is null ? goingBack ?? Newest(pass.Versions) : Pinned(pass, pin);
         target ??= pass.Serving;
         Supersede(pass.Versions, target, pin is not null ? $"held back by {PinAnnotation}" : goingBack is not null ? $"waits until {to} serves again" : null);
+        Forget(pass, target);
         return (target, retry is null && rollback is null ? null : new() { Retry = retry, Rollback = rollback, RollbackTo = to });
     }
 
@@ -212,10 +214,41 @@ internal static class VersionChoice
                 version.RolloutStartedAt = null;
             }
         }
+    }
 
-        while (versions.Count > MaxVersions && versions.FindIndex(v => v != target && v.State is VersionState.Retired or VersionState.Refused) is >= 0 and var oldest)
+    /// <summary>
+    /// Bounds the list, oldest first. What is refused or withdrawn is remembered for as long as its folder is there: it would be loaded again, and again refused.
+    /// <list type="bullet">
+    /// <item>above 20 go those whose folder is gone, and retired ones that are older than what serves and of no use for a way back: seen again, they are superseded again;</item>
+    /// <item>above 100 go those that every listing tells anew: on their way, held back, superseded by the target, or refused for their files;</item>
+    /// <item>what is left above that has cost a rollout each, and keeps no texts: some 300 bytes.</item>
+    /// </list>
+    /// </summary>
+    public static void Forget(LinePass pass, VersionStatus? target)
+    {
+        var versions = pass.Versions;
+        if (versions.Count <= MaxVersions)
         {
-            versions.RemoveAt(oldest);
+            return;
+        }
+
+        var listed = pass.Uploads.Select(u => u.Name).ToHashSet(StringComparer.Ordinal);
+        var since = pass.Serving?.CompletedAt;
+        var back = versions.Where(v => v.ServingSince is not null).OrderByDescending(v => v.ServingSince).Take(Math.Max(2, pass.Model.Spec!.Cache.KeepVersions)).Select(v => v.Name)
+            .Append(target?.Name).ToHashSet(StringComparer.Ordinal);
+        Above(MaxVersions, v => v.State is VersionState.Retired or VersionState.Refused && pass.Listed && !listed.Contains(v.Name));
+        Above(MaxVersions, v => v.State == VersionState.Retired && v.CompletedAt < since);
+        Above(MostVersions, v => v is { State: VersionState.Uploading } or { State: VersionState.Refused, CompletedAt: null } or { State: VersionState.Complete, ServingSince: null }
+            || (v is { State: VersionState.Retired, ServingSince: null } && v.CompletedAt < target?.CompletedAt));
+        foreach (var version in versions.SkipLast(MostVersions).Where(v => v is { State: VersionState.Refused or VersionState.Retired, Dataset: null }))
+        {
+            (version.Message, version.Traceparent, version.Revision, version.Path) = (null, null, null, null);
+        }
+
+        void Above(int most, Predicate<VersionStatus> may)
+        {
+            var over = versions.Count - most;
+            versions.RemoveAll(v => over > 0 && !back.Contains(v.Name) && may(v) && over-- > 0);
         }
     }
 

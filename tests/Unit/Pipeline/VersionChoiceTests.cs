@@ -203,6 +203,54 @@ public class VersionChoiceTests
     }
 
     [Fact]
+    public void ManyRefusedVersions_NoneIsTriedTwice_NorTheOneThatWasRolledBackFrom()
+    {
+        _world.Serve("v1");
+        _world.Serve("v2");
+        _world.Annotate(VersionChoice.RollbackAnnotation, "previous");
+        _world.Settle();
+        _world.RollOut("v1");
+        var loads = 0;
+        for (var version = 3; version < 33; version++)
+        {
+            _world.Upload($"v{version}");
+            loads += _world.Settle().Count(a => a is LineAction.ApplyLoad);
+            Assert.Equal("Warming", _world.Version($"v{version}").State);
+            _world.MakeWarm($"v{version}");
+            loads += _world.Settle().Count(a => a is LineAction.ApplyLoad);
+            _world.RevisionFailed();
+            loads += _world.Settle().Count(a => a is LineAction.ApplyLoad);
+        }
+
+        Assert.Equal(30, loads);
+        Assert.Equal("v1", _world.Model.Status!.Version);
+        Assert.Equal("Refused", _world.Version("v2").State);
+    }
+
+    [Fact]
+    public void ManyVersions_StatusStaysBounded_AndTheWayBackIsKept()
+    {
+        _world.Serve("v1");
+        _world.Serve("v2");
+        for (var version = 100; version < 400; version++)
+        {
+            _world.Upload($"v{version}", complete: version % 2 == 0);
+        }
+
+        _world.Settle();
+        Assert.InRange(_world.Model.Status!.Versions!.Count, 1, 100);
+        Assert.Equal("Warming", _world.Version("v398").State);
+        _world.MakeWarm("v398");
+        _world.Settle();
+        _world.RollOut("v398");
+        Assert.Equal("v398", _world.Model.Status!.Version);
+        Assert.Empty(_world.Plan().Actions);
+        _world.Annotate(VersionChoice.RollbackAnnotation, "previous");
+        _world.Settle();
+        Assert.Equal("Warm", _world.Version("v2").State);
+    }
+
+    [Fact]
     public void Rollback_NothingBefore_Said()
     {
         _world.Serve("v1");
