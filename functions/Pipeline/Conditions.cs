@@ -8,7 +8,7 @@ internal sealed class Conditions(IReadOnlyList<ModelCondition> before, long? gen
 {
     private static readonly HashSet<string> s_known = new(StringComparer.Ordinal)
     {
-        "UploadComplete", "Stalled", "OverwrittenInPlace", "CacheReady", "CacheWarm", "WarmthUnproven", "RevisionReady", "PlacementRelaxed", "Serving", "Ready", "Invalid", "Paused", "Pinned", "RolledBack",
+        "UploadComplete", "Stalled", "OverwrittenInPlace", "StrayObjects", "CacheReady", "CacheWarm", "WarmthUnproven", "RevisionReady", "PlacementRelaxed", "Serving", "Ready", "Invalid", "Paused", "Pinned", "RolledBack",
     };
 
     private readonly List<ModelCondition> _list = [];

@@ -37,7 +37,7 @@ internal sealed record ModelNews(string Condition, string Reason, string Message
 
     private static bool IsWarning(ModelCondition condition, CachedModelStatus after) => condition.Type switch
     {
-        "Invalid" or "Stalled" or "OverwrittenInPlace" or "WarmthUnproven" or "PlacementRelaxed" => condition.Status == "True",
+        "Invalid" or "Stalled" or "OverwrittenInPlace" or "StrayObjects" or "WarmthUnproven" or "PlacementRelaxed" => condition.Status == "True",
         "UploadComplete" => condition.Status == "Unknown",
         "CacheWarm" => condition.Reason.StartsWith("Load", StringComparison.Ordinal) && condition.Reason.EndsWith("Failed", StringComparison.Ordinal),
         "RevisionReady" => condition.Reason is "VersionRefused" or "NewerVersionRefused",

@@ -48,6 +48,12 @@ internal static class UploadStage
             conditions.Set("OverwrittenInPlace", true, "FilesChanged", WayOut(pass, overwritten));
         }
 
+        if (pass.Observed.Uploads is { Beside: { Count: > 0 } beside })
+        {
+            conditions.Set("StrayObjects", true, "BesideTheFolders",
+                $"in no folder, and so of no version: {ObjectKeys.List(beside)}; delete them or put them into a folder, or, if all files together are to be one version, set spec.source.versions: Flat");
+        }
+
         pass.LookAt(waiting.Min(u => u.NextLook));
     }
 

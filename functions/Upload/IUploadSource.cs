@@ -21,6 +21,9 @@ internal sealed record UploadObservation(IReadOnlyList<UploadedVersion> Versions
     /// <summary>Of the objects that were listed, sorted.</summary>
     public ulong[] Marks { get; init; } = [];
 
+    /// <summary>Keys in no folder, where the folders are the versions though the spec leaves that open.</summary>
+    public IReadOnlyList<string> Beside { get; init; } = [];
+
     /// <summary>Whether the listing held this very object: an event about it says nothing new.</summary>
     public bool Has(string key, string etag) => Array.BinarySearch(Marks, PrefixListing.Mark(key, etag)) >= 0;
 

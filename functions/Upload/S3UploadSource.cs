@@ -94,16 +94,26 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         using var limit = new CancellationTokenSource(options.ListingLimit, time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         var source = model.Spec!.Source;
-        var documents = new Dictionary<(string, string), byte[]?>();
-        var content = new Dictionary<string, byte[]?>(StringComparer.Ordinal);
+        var layout = UploadPlanner.Layout(source, model.Status);
+        var versions = new List<UploadedVersion>();
+        var kept = new Dictionary<(string, string), byte[]?>();
         var reading = "";
         try
         {
-            foreach (var file in UploadPlanner.Documents(source, location.Prefix, listing.Objects))
+            // One after the other, so that never more than one version's documents are held.
+            foreach (var version in UploadPlanner.Split(source.Complete, layout, location.Prefix, listing.Objects, listing.Open))
             {
-                reading = $"reading {file.Key}";
-                content[file.Key] = before.GetValueOrDefault((file.Key, file.ETag)) ?? await GetAsync(client, location.Bucket, file.Key, UploadDocuments.MaxBytes, file, both.Token);
-                documents[(file.Key, file.ETag)] = content[file.Key];
+                var documents = new Dictionary<(string Key, string), byte[]?>();
+                foreach (var file in UploadPlanner.Documents(source.Complete, version))
+                {
+                    reading = $"reading {file.Key}";
+                    documents[(file.Key, file.ETag)] = before.GetValueOrDefault((file.Key, file.ETag))
+                        ?? await GetAsync(client, location.Bucket, file.Key, UploadDocuments.MaxBytes, file, both.Token);
+                }
+
+                var content = documents.ToDictionary(d => d.Key.Key, d => d.Value, StringComparer.Ordinal);
+                versions.Add(UploadPlanner.Judge(source.Complete, location.Prefix, version, content.GetValueOrDefault, listing.At));
+                Keep(kept, documents, versions[^1]);
             }
         }
         catch (Exception e) when (StoreFailure.Is(e) && !cancellationToken.IsCancellationRequested)
@@ -111,10 +121,22 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
             return (null, new(e, reading));
         }
 
-        var versions = UploadPlanner.Plan(source, location.Prefix, listing.Objects, listing.Open, k => content.GetValueOrDefault(k), listing.At);
-        // The small files of what is settled are not needed again.
-        var kept = Settled(versions) ? [] : documents;
-        return (new(model.Metadata.Uid, model.Metadata.Generation, location, listing.At, new(versions, null) { Marks = listing.Marks() }, "", kept), null);
+        var beside = layout == source.Versions ? [] : UploadPlanner.Beside(location.Prefix, listing.Objects, listing.Open);
+        return (new(model.Metadata.Uid, model.Metadata.Generation, layout, location, listing.At, new(versions, null) { Marks = listing.Marks(), Beside = beside }, "", kept), null);
+    }
+
+    /// <summary>The small files of a version that time alone may change are soon needed again: as many as one version may have.</summary>
+    private static void Keep(Dictionary<(string, string), byte[]?> kept, Dictionary<(string Key, string), byte[]?> documents, UploadedVersion verdict)
+    {
+        if (verdict.NextLook is null || kept.Values.Concat(documents.Values).Sum(d => d?.LongLength ?? 0) > UploadDocuments.MaxTotalBytes)
+        {
+            return;
+        }
+
+        foreach (var (file, bytes) in documents)
+        {
+            kept[file] = bytes;
+        }
     }
 
     /// <summary>Time alone changes nothing more about them.</summary>
@@ -161,9 +183,10 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
 
     /// <summary>A model's last verdict, and what it takes to know that it still holds.</summary>
     private sealed record Judged(
-        string? Uid, long? Generation, SourceLocation Location, DateTimeOffset At, UploadObservation Observation, string Fingerprint, Dictionary<(string, string), byte[]?> Documents)
+        string? Uid, long? Generation, string Layout, SourceLocation Location, DateTimeOffset At, UploadObservation Observation, string Fingerprint, Dictionary<(string, string), byte[]?> Documents)
     {
         // The uid, because a model that is made again begins with the generation that the one before had.
-        public bool Of(CachedModel model) => Uid == model.Metadata.Uid && Generation == model.Metadata.Generation && Location == model.Location();
+        public bool Of(CachedModel model) => Uid == model.Metadata.Uid && Generation == model.Metadata.Generation && Location == model.Location()
+            && Layout == UploadPlanner.Layout(model.Spec!.Source, model.Status);
     }
 }

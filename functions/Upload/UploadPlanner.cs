@@ -3,7 +3,7 @@ using Prewarm.Functions.Catalog;
 namespace Prewarm.Functions.Upload;
 
 /// <summary>
-/// Judges a listing. Pure: the same listing at the same time gives the same verdict, in whatever order it was listed.
+/// Judges a listing, version by version. Pure: the same listing at the same time gives the same verdict, in whatever order it was listed.
 /// <list type="number">
 /// <item>split the listing into versions;</item>
 /// <item>refuse what can never work: unusable keys, faulty index or manifest;</item>
@@ -17,17 +17,19 @@ internal static class UploadPlanner
     public const string FlatName = "flat";
     private const string Manifest = "manifest.json";
 
-    /// <summary>The small files whose content <see cref="Plan"/> wants to know.</summary>
-    public static IEnumerable<StoredObject> Documents(SourceSpec source, string prefix, IReadOnlyList<StoredObject> objects) =>
-        Split(source, prefix, objects, [])
-            .Where(v => TooMuchToRead(source.Complete.When, v) is null)
-            .SelectMany(v => v.Files.Where(f => WantsContent(source.Complete.When, v.Prefix, f.Key) || IsGolden(v.Prefix, f.Key)));
+    /// <summary>
+    /// How the prefix is to be read: as the spec says; Auto as folders once a folder was complete, because an object that somebody drops beside the folders makes no version of them all.
+    /// </summary>
+    public static string Layout(SourceSpec source, CachedModelStatus? known) =>
+        source.Versions == "Auto" && known?.Versions?.Exists(v => v.CompletedAt is not null && v.Name != FlatName) == true ? "Folders" : source.Versions;
 
-    /// <param name="content">Content of a listed document by full key; null when it could not be read as listed.</param>
-    public static IReadOnlyList<UploadedVersion> Plan(
-        SourceSpec source, string prefix, IReadOnlyList<StoredObject> objects, IReadOnlyList<OpenUpload> open,
-        Func<string, byte[]?> content, DateTimeOffset now) =>
-        [.. Split(source, prefix, objects, open).Select(v => Judge(source.Complete, prefix, v, content, now))];
+    /// <summary>Keys of files and open uploads that lie in no folder.</summary>
+    public static IReadOnlyList<string> Beside(string prefix, IReadOnlyList<StoredObject> objects, IReadOnlyList<OpenUpload> open) =>
+        [.. objects.Select(o => o.Key).Where(k => !k.EndsWith('/')).Concat(open.Select(o => o.Key)).Where(k => InNoFolder(prefix, k)).Distinct(StringComparer.Ordinal)];
+
+    /// <summary>The small files of a version whose content <see cref="Judge"/> wants to know.</summary>
+    public static IEnumerable<StoredObject> Documents(CompleteSpec rule, VersionFiles version) =>
+        TooMuchToRead(rule.When, version) is null ? version.Files.Where(f => WantsContent(rule.When, version.Prefix, f.Key) || IsGolden(version.Prefix, f.Key)) : [];
 
     /// <summary>
     /// How long a listing for the sake of one new object may wait without anything being complete later for it, at most the time between two listings: so that the object which
@@ -55,7 +57,7 @@ internal static class UploadPlanner
     private static bool IsGolden(string versionPrefix, string key) => key == versionPrefix + GoldenFile.Name;
 
     /// <summary>Why a version's documents are not worth reading; null when they are.</summary>
-    private static string? TooMuchToRead(string when, Version version)
+    private static string? TooMuchToRead(string when, VersionFiles version)
     {
         var documents = version.Files.Where(f => WantsContent(when, version.Prefix, f.Key)).ToList();
         return documents.Find(f => f.Size > UploadDocuments.MaxBytes) is { } large ? $"{ObjectKeys.Printable(large.Key)} is larger than {UploadDocuments.MaxBytes} bytes"
@@ -66,15 +68,16 @@ internal static class UploadPlanner
     }
 
     // 1.
-    private static List<Version> Split(SourceSpec source, string prefix, IReadOnlyList<StoredObject> objects, IReadOnlyList<OpenUpload> open)
+    /// <param name="layout">From <see cref="Layout"/>.</param>
+    public static IReadOnlyList<VersionFiles> Split(CompleteSpec rule, string layout, string prefix, IReadOnlyList<StoredObject> objects, IReadOnlyList<OpenUpload> open)
     {
         var files = objects.Where(o => o.Key.StartsWith(prefix, StringComparison.Ordinal) && !o.Key.EndsWith('/')).ToList();
         var uploads = open.Where(o => o.Key.StartsWith(prefix, StringComparison.Ordinal)).ToList();
-        var flat = source.Versions switch
+        var flat = layout switch
         {
             "Flat" => true,
             "Folders" => false,
-            _ => files.Exists(f => !f.Key.AsSpan(prefix.Length).Contains('/')),
+            _ => files.Exists(f => InNoFolder(prefix, f.Key)) || uploads.Exists(u => InNoFolder(prefix, u.Key)),
         };
         if (flat)
         {
@@ -93,16 +96,20 @@ internal static class UploadPlanner
             return slash < 0 ? null : key[prefix.Length..slash];
         }
 
-        Version NewVersion(string name, string versionPrefix, List<StoredObject> all, List<OpenUpload> uploads)
+        VersionFiles NewVersion(string name, string versionPrefix, List<StoredObject> all, List<OpenUpload> uploads)
         {
             // The marker says something about the files; it is none of them, so that adding it later does not change the digest.
-            var markerKey = versionPrefix + source.Complete.Marker;
-            var marker = source.Complete.When is "Auto" or "Marker" ? all.Find(f => f.Key == markerKey) : null;
-            return new(name, versionPrefix, [.. all.Where(f => f != marker).OrderBy(f => f.Key, StringComparer.Ordinal)], marker, uploads);
+            var markerKey = versionPrefix + rule.Marker;
+            var marker = rule.When is "Auto" or "Marker" ? all.Find(f => f.Key == markerKey) : null;
+            List<StoredObject> files = [.. all.Where(f => f != marker).OrderBy(f => f.Key, StringComparer.Ordinal)];
+            return new(name, versionPrefix, UploadDigest.Of(files), files, marker, uploads);
         }
     }
 
-    private static UploadedVersion Judge(CompleteSpec rule, string prefix, Version version, Func<string, byte[]?> content, DateTimeOffset now)
+    private static bool InNoFolder(string prefix, string key) => key.StartsWith(prefix, StringComparison.Ordinal) && !key.AsSpan(prefix.Length).Contains('/');
+
+    /// <param name="content">Content of a listed document by full key; null when it could not be read as listed.</param>
+    public static UploadedVersion Judge(CompleteSpec rule, string prefix, VersionFiles version, Func<string, byte[]?> content, DateTimeOffset now)
     {
         var quiet = TimeSpan.FromSeconds(Math.Max(0, rule.QuietSeconds));
         var shortQuiet = ShortQuiet(rule);
@@ -112,7 +119,7 @@ internal static class UploadPlanner
             .Concat(files.Count == 0 ? version.Open.Select(o => o.Initiated).Append(version.Marker?.LastModified ?? DateTimeOffset.MinValue) : [])
             .Max();
         var verdict = new UploadedVersion(
-            version.Name, version.Prefix, UploadDigest.Of(files), files.Count, files.Sum(f => f.Size), false, "", "", null, lastChange,
+            version.Name, version.Prefix, version.Digest, files.Count, files.Sum(f => f.Size), false, "", "", null, lastChange,
             files.Find(f => IsGolden(version.Prefix, f.Key))?.Key);
 
         // 2.
@@ -271,6 +278,4 @@ internal static class UploadPlanner
     /// <summary>What a demanded file lacks; null when it is there.</summary>
     private static string? Short((string Key, long? Size) want, StoredObject? got) =>
         got is null ? "missing" : want.Size is { } size ? got.Size != size ? "of another size" : null : got.Size == 0 ? "empty" : null;
-
-    private sealed record Version(string Name, string Prefix, List<StoredObject> Files, StoredObject? Marker, List<OpenUpload> Open);
 }

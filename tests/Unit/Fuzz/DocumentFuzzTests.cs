@@ -5,6 +5,7 @@ using Prewarm.Functions.Pipeline;
 using Prewarm.Functions.Prewarm;
 using Prewarm.Functions.Upload;
 using Prewarm.Functions.Warm;
+using Prewarm.Tests.Unit.Upload;
 using Xunit;
 
 namespace Prewarm.Tests.Unit.Fuzz;
@@ -49,8 +50,8 @@ public sealed class DocumentFuzzTests
             foreach (var when in (string[])["Auto", "Marker", "Index", "Manifest", "Quiet", "nonsense"])
             {
                 var source = new SourceSpec { Complete = new() { When = when } };
-                _ = UploadPlanner.Documents(source, prefix, files).ToList();
-                foreach (var version in UploadPlanner.Plan(source, prefix, files, [], _ => content, at.AddSeconds(second)))
+                _ = Verdicts.Split(source, prefix, files, []).SelectMany(v => UploadPlanner.Documents(source.Complete, v)).ToList();
+                foreach (var version in Verdicts.Of(source, prefix, files, [], _ => content, at.AddSeconds(second)))
                 {
                     Assert.NotEqual("", version.Reason);
                     Assert.False(version is { Complete: true, Refused: true });

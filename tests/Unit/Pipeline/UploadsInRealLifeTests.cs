@@ -353,6 +353,27 @@ public sealed class UploadsInRealLifeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task StrayObject_BesideTheFolders_IsSaid_AndTheFoldersStayVersions()
+    {
+        await using var world = await UploadWorld.StartAsync("Auto");
+        await world.UploadAsync("m/v1", "one");
+        await world.ServeAsync("v1");
+        await world.PutAsync("m/README.md", "read me");
+        await world.LookAsync(TimeSpan.FromSeconds(20));
+        Assert.Equal("v1", Assert.Single(world.Status.Versions!).Name);
+        Assert.Equal("True", world.Condition("StrayObjects")?.Status);
+        Assert.All((string[])["m/README.md", "spec.source.versions"], part => Assert.Contains(part, world.Condition("StrayObjects")!.Message, StringComparison.Ordinal));
+
+        await world.UploadAsync("m/v2", "two");
+        await world.LookAsync(TimeSpan.FromSeconds(6));
+        await world.ServeAsync("v2");
+        Assert.Equal(["v1", "v2"], world.Loads.Order(StringComparer.Ordinal));
+        await world.S3.DeleteObjectAsync(UploadWorld.Bucket, "m/README.md", world.Deadline);
+        await world.LookAsync(TimeSpan.FromSeconds(6));
+        Assert.Null(world.Condition("StrayObjects"));
+    }
+
+    [Fact]
     public async Task Folder_DeletedWhileWarming_IsForgotten_WhatServesGoesOn()
     {
         await _world.UploadAsync("m/v1", "one");

@@ -44,7 +44,7 @@ public sealed class BadUploadTests
     public void Indexes_TooLargeOrTooMany_AreRefusedUnread(int count, long size, string message)
     {
         StoredObject[] files = [.. Enumerable.Range(0, count).Select(i => At($"x{i}.index.json", size))];
-        Assert.Empty(UploadPlanner.Documents(new(), "m/", files));
+        Assert.Empty(Verdicts.Split(new(), "m/", files, []).SelectMany(v => UploadPlanner.Documents(new(), v)));
         Refused("MalformedIndex", message, One(files));
     }
 
@@ -81,9 +81,9 @@ public sealed class BadUploadTests
     public void Shards_OfZeroBytes_WithoutAnIndex_CompleteNothing(string when, bool marker)
     {
         StoredObject[] files = [At("config.json", 7), At("model.safetensors", 0), .. marker ? [At("_SUCCESS", 0)] : Array.Empty<StoredObject>()];
-        var waiting = Assert.Single(UploadPlanner.Plan(new() { Complete = new() { When = when } }, "m/", files, [], _ => null, T0.AddSeconds(999)));
+        var waiting = Assert.Single(Verdicts.Of(new() { Complete = new() { When = when } }, "m/", files, [], _ => null, T0.AddSeconds(999)));
         Assert.Equal(("EmptyFiles", "empty: m/v/model.safetensors: upload again", false), (waiting.Reason, waiting.Message, waiting.Complete));
-        Assert.True(Assert.Single(UploadPlanner.Plan(new() { Complete = new() { When = when } }, "m/", files, [], _ => null, T0.AddHours(2))).Stalled);
+        Assert.True(Assert.Single(Verdicts.Of(new() { Complete = new() { When = when } }, "m/", files, [], _ => null, T0.AddHours(2))).Stalled);
     }
 
     [Theory]
@@ -143,6 +143,6 @@ public sealed class BadUploadTests
     private static StoredObject At(string name, long size) => new("m/v/" + name, size, "e", T0);
 
     private static UploadedVersion One(StoredObject[] files, params (string Name, string Text)[] content) =>
-        Assert.Single(UploadPlanner.Plan(new() { Versions = "Folders" }, "m/", files, [],
+        Assert.Single(Verdicts.Of(new() { Versions = "Folders" }, "m/", files, [],
             key => content.FirstOrDefault(c => "m/v/" + c.Name == key) is (not null, var text) ? Encoding.UTF8.GetBytes(text) : null, T0.AddSeconds(999)));
 }

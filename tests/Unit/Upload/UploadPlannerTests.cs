@@ -21,7 +21,7 @@ public class UploadPlannerTests
     private static StoredObject At(string key, int second = 0, long size = 7) => new(key, size, "e", T0.AddSeconds(second));
 
     private static UploadedVersion One(StoredObject[] files, int second, string when = "Auto", OpenUpload[]? open = null, params (string, string)[] content) =>
-        Assert.Single(UploadPlanner.Plan(
+        Assert.Single(Verdicts.Of(
             new() { Complete = new() { When = when } }, "m/", files, open ?? [],
             key => content.FirstOrDefault(c => c.Item1 == key) is (not null, var text) ? Encoding.UTF8.GetBytes(text) : null, T0.AddSeconds(second)));
 
@@ -38,6 +38,13 @@ public class UploadPlannerTests
     [InlineData("Quiet", 60, "m/v1/_SUCCESS", 2)]
     public void Patience_NeverLongerThanWhatIsQuietAnyway_AndNoneForWhatCompletes(string when, int quiet, string key, int seconds) =>
         Assert.Equal(TimeSpan.FromSeconds(seconds), UploadPlanner.Patience(new() { When = when, QuietSeconds = quiet }, key));
+
+    [Fact]
+    public void Auto_AFileOfTheRootIsStillOnItsWay_IsFlat()
+    {
+        var version = One([At("m/tokenizer/vocab.json")], 3600, open: [new("m/model.safetensors", T0.AddSeconds(3500))]);
+        Assert.Equal((UploadPlanner.FlatName, "MultipartOpen"), (version.Name, version.Reason));
+    }
 
     [Fact]
     public void Digest_AnyOrder_IsTheSame() =>
@@ -64,9 +71,9 @@ public class UploadPlannerTests
         Gen.Select(Listing, Gen.Int[0, 300], Gen.Int[0, 300]).Sample((l, at, more) =>
         {
             var source = new SourceSpec();
-            var now = UploadPlanner.Plan(source, "m/", l, [], _ => null, T0.AddSeconds(at));
-            Assert.Equal(now, UploadPlanner.Plan(source, "m/", [.. l.Reverse()], [], _ => null, T0.AddSeconds(at)));
-            var later = UploadPlanner.Plan(source, "m/", l, [], _ => null, T0.AddSeconds(at + more));
+            var now = Verdicts.Of(source, "m/", l, [], _ => null, T0.AddSeconds(at));
+            Assert.Equal(now, Verdicts.Of(source, "m/", [.. l.Reverse()], [], _ => null, T0.AddSeconds(at)));
+            var later = Verdicts.Of(source, "m/", l, [], _ => null, T0.AddSeconds(at + more));
             Assert.All(now.Zip(later), p => Assert.True(!p.First.Complete || p.Second.Complete));
         });
 
@@ -80,7 +87,7 @@ public class UploadPlannerTests
     [Fact]
     public void Auto_OnlyFolders_EachIsAVersion()
     {
-        var versions = UploadPlanner.Plan(new(), "m/", [At("m/"), At("m/v1/"), At("m/v1/a"), At("m/v2/b"), At("m/v3/")], [], _ => null, T0);
+        var versions = Verdicts.Of(new(), "m/", [At("m/"), At("m/v1/"), At("m/v1/a"), At("m/v2/b"), At("m/v3/")], [], _ => null, T0);
         Assert.Equal(["v1", "v2"], versions.Select(v => v.Name));
     }
 
