@@ -103,8 +103,9 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
             // One after the other, so that never more than one version's documents are held.
             foreach (var version in UploadPlanner.Split(source.Complete, layout, location.Prefix, listing.Objects, listing.Open))
             {
+                var decided = Decided(model, version);
                 var documents = new Dictionary<(string Key, string), byte[]?>();
-                foreach (var file in UploadPlanner.Documents(source.Complete, version))
+                foreach (var file in decided ? [] : UploadPlanner.Documents(source.Complete, version))
                 {
                     reading = $"reading {file.Key}";
                     documents[(file.Key, file.ETag)] = before.GetValueOrDefault((file.Key, file.ETag))
@@ -112,7 +113,7 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
                 }
 
                 var content = documents.ToDictionary(d => d.Key.Key, d => d.Value, StringComparer.Ordinal);
-                versions.Add(UploadPlanner.Judge(source.Complete, location.Prefix, version, content.GetValueOrDefault, listing.At));
+                versions.Add(UploadPlanner.Judge(source.Complete, location.Prefix, version, content.GetValueOrDefault, listing.At, decided));
                 Keep(kept, documents, versions[^1]);
             }
         }
@@ -124,6 +125,10 @@ internal sealed class S3UploadSource(ObjectStoreOptions options, TimeProvider ti
         var beside = layout == source.Versions ? [] : UploadPlanner.Beside(location.Prefix, listing.Objects, listing.Open);
         return (new(model.Metadata.Uid, model.Metadata.Generation, layout, location, listing.At, new(versions, null) { Marks = listing.Marks(), Beside = beside }, "", kept), null);
     }
+
+    /// <summary>What serves, has served, or was refused after it had been complete, with these very files.</summary>
+    private static bool Decided(CachedModel model, VersionFiles version) => model.Status?.Versions?.Exists(v => v.Name == version.Name && v.Digest == version.Digest
+        && v is { CompletedAt: not null, State: "Serving" or "Retired" or "Refused" }) == true;
 
     /// <summary>The small files of a version that time alone may change are soon needed again: as many as one version may have.</summary>
     private static void Keep(Dictionary<(string, string), byte[]?> kept, Dictionary<(string Key, string), byte[]?> documents, UploadedVersion verdict)

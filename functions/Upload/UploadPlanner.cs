@@ -109,7 +109,8 @@ internal static class UploadPlanner
     private static bool InNoFolder(string prefix, string key) => key.StartsWith(prefix, StringComparison.Ordinal) && !key.AsSpan(prefix.Length).Contains('/');
 
     /// <param name="content">Content of a listed document by full key; null when it could not be read as listed.</param>
-    public static UploadedVersion Judge(CompleteSpec rule, string prefix, VersionFiles version, Func<string, byte[]?> content, DateTimeOffset now)
+    /// <param name="decided">These very files were complete once, and what became of the version does not depend on their content any more: none is asked for.</param>
+    public static UploadedVersion Judge(CompleteSpec rule, string prefix, VersionFiles version, Func<string, byte[]?> content, DateTimeOffset now, bool decided = false)
     {
         var quiet = TimeSpan.FromSeconds(Math.Max(0, rule.QuietSeconds));
         var shortQuiet = ShortQuiet(rule);
@@ -134,7 +135,7 @@ internal static class UploadPlanner
             return Refused("MalformedIndex", tooMuch);
         }
 
-        if (verdict.GoldenKey is { } golden)
+        if (verdict.GoldenKey is { } golden && !decided)
         {
             if (content(golden) is not { } lines)
             {
@@ -149,7 +150,7 @@ internal static class UploadPlanner
 
         var demands = new List<UploadDemand>();
         StoredObject? manifest = null;
-        foreach (var file in files.Where(f => WantsContent(rule.When, version.Prefix, f.Key)))
+        foreach (var file in files.Where(f => !decided && WantsContent(rule.When, version.Prefix, f.Key)))
         {
             if (content(file.Key) is not { } bytes)
             {
@@ -197,6 +198,11 @@ internal static class UploadPlanner
         if (files.Count == 0)
         {
             return Waiting("Empty", $"there are only abandoned multipart uploads: {ObjectKeys.List(verdict.Abandoned)}");
+        }
+
+        if (decided)
+        {
+            return Complete("Complete", "it was complete before");
         }
 
         // 4.

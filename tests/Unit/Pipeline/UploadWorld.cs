@@ -165,6 +165,9 @@ internal sealed class UploadWorld : IAsyncDisposable
     /// <summary>Listings of the model's prefix, as the store counts them.</summary>
     public int Listings => _store.Listings.Of(Bucket, "m/").Count;
 
+    /// <summary>Bytes of objects that were read.</summary>
+    public long BytesRead(string prefix) => _store.BytesReadUnder(Bucket, prefix);
+
     /// <summary>Lets the clock go on in small steps until these looks have ended.</summary>
     public async Task RememberAfterAsync(params Task[] looks)
     {

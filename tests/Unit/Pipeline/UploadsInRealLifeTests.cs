@@ -374,6 +374,26 @@ public sealed class UploadsInRealLifeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Documents_OfWhatServesOrHasServed_AreNotReadAgain()
+    {
+        await _world.UploadAsync("m/v1", "one");
+        await _world.ServeAsync("v1");
+        await _world.UploadAsync("m/v2", "two");
+        await _world.LookAsync(TimeSpan.FromSeconds(6));
+        await _world.ServeAsync("v2");
+        var read = _world.BytesRead("m/");
+        await _world.PutAsync("m/v3/s1.safetensors", "three");
+        await _world.LookAsync();
+        await _world.OtherAsync();
+        Assert.Equal(read, _world.BytesRead("m/"));
+        Assert.Equal(("False", "NotQuietYet"), Said("UploadComplete"));
+        await _world.PutAsync("m/v3/x.index.json", """{"weight_map":{"a":"s1.safetensors"}}""");
+        await _world.LookAsync();
+        Assert.NotEqual(0, _world.BytesRead("m/v3/"));
+        Assert.Equal(read, _world.BytesRead("m/v1/") + _world.BytesRead("m/v2/"));
+    }
+
+    [Fact]
     public async Task Folder_DeletedWhileWarming_IsForgotten_WhatServesGoesOn()
     {
         await _world.UploadAsync("m/v1", "one");
