@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using Prewarm.Functions.Catalog;
@@ -46,22 +47,23 @@ internal sealed class ModelLine : IModelLine
     private async Task<LineOutcome> AdvanceAsync(ModelKey model, string? cause, bool fresh, TimeSpan patience, CancellationToken cancellationToken)
     {
         Task<LineOutcome>? run;
-        do
+        while (!TryJoin(_slots.GetOrAdd(model, static _ => new()), model, cause, fresh, patience, out run))
         {
-            run = Join(_slots.GetOrAdd(model, static _ => new()), model, cause, fresh, patience);
+            // Dropped a moment ago: another slot takes its place.
         }
-        while (run is null);
+
         return await run.WaitAsync(cancellationToken);
     }
 
-    /// <summary>The next look of this slot; null: it has just been dropped.</summary>
-    private Task<LineOutcome>? Join(Slot slot, ModelKey model, string? cause, bool fresh, TimeSpan patience)
+    /// <summary>The next look of this slot; false: it is the model's no more.</summary>
+    private bool TryJoin(Slot slot, ModelKey model, string? cause, bool fresh, TimeSpan patience, [NotNullWhen(true)] out Task<LineOutcome>? run)
     {
         lock (slot)
         {
+            run = null;
             if (slot.Dropped)
             {
-                return null;
+                return false;
             }
 
             // The pass that runs now may have read before our event: ours is the next one.
@@ -79,7 +81,8 @@ internal sealed class ModelLine : IModelLine
                 slot.Hurry.TrySetResult();
             }
 
-            return slot.Next;
+            run = slot.Next;
+            return true;
         }
     }
 

@@ -101,8 +101,8 @@ internal static class UploadPlanner
             // The marker says something about the files; it is none of them, so that adding it later does not change the digest.
             var markerKey = versionPrefix + rule.Marker;
             var marker = rule.When is "Auto" or "Marker" ? all.Find(f => f.Key == markerKey) : null;
-            List<StoredObject> files = [.. all.Where(f => f != marker).OrderBy(f => f.Key, StringComparer.Ordinal)];
-            return new(name, versionPrefix, UploadDigest.Of(files), files, marker, uploads);
+            List<StoredObject> its = [.. all.Where(f => f != marker).OrderBy(f => f.Key, StringComparer.Ordinal)];
+            return new(name, versionPrefix, UploadDigest.Of(its), its, marker, uploads);
         }
     }
 
