@@ -109,7 +109,7 @@ internal sealed record VersionStatus
     /// <summary>True once a pod of this version found no node under <c>affinity: required</c> for too long: preferred from then on.</summary>
     public bool? Relaxed { get; set; }
 
-    /// <summary>Passed, Failed or None (no golden.jsonl): the answer check of the revision.</summary>
+    /// <summary>Passed, Failed, None (no golden.jsonl) or Unasked (another revision came since it passed): the answer check of the revision.</summary>
     public string? Golden { get; set; }
 
     /// <summary>When the golden questions are asked again, after nobody answered them.</summary>

@@ -94,16 +94,18 @@ internal static class RolloutStage
 
     private static void Keep(LinePass pass, VersionStatus target)
     {
-        if (pass.Observed.Revision is { } made && IsOf(made, target))
+        if (pass.Observed.Revision is { } made && IsOf(made, target) && made.Metadata.Name != target.Revision)
         {
-            // Another one than before when the service was deleted and made again.
+            // Another one than before when the predictor was edited, or the service deleted and made again. It has the traffic already: nothing may be claimed that was not asked.
+            (target.Golden, target.Message) = target is { Golden: "Passed", Revision: not null }
+                ? ("Unasked", $"revision {made.Metadata.Name} came after the golden predictions had passed, and was not asked them") : (target.Golden, target.Message);
             target.Revision = made.Metadata.Name;
         }
 
         // A refused newer version keeps its revision at 0 %: traffic stays where it is, without another cold start.
         var refused = pass.Versions.Find(v => v.State == VersionState.Refused && v.Withdrawn != true && v.Dataset is not null && v.Digest == pass.Current);
         EnsureService(pass, refused ?? target, refused is null ? null : 0, stopped: false);
-        pass.Conditions.Set("RevisionReady", true, refused is null ? "RevisionReady" : "NewerVersionRefused", refused is null ? $"revision {target.Revision}" : $"version {refused.Name}: {refused.Message}");
+        pass.Conditions.Set("RevisionReady", true, refused is null ? "RevisionReady" : "NewerVersionRefused", refused is null ? $"revision {target.Revision}{(target.Golden == "Unasked" ? ", which was not asked the golden questions" : "")}" : $"version {refused.Name}: {refused.Message}");
     }
 
     private static void Roll(LinePass pass, VersionStatus target, VersionStatus? serving)

@@ -128,6 +128,30 @@ public class LinePlannerTests
         }
     }
 
+    [Fact]
+    public void Plan_AnotherRevisionOfWhatServes_IsNotSaidToHavePassed()
+    {
+        _world.Upload("v1", golden: true);
+        _world.Settle();
+        _world.MakeWarm("v1");
+        _world.Settle();
+        _world.RevisionReady("v1");
+        _world.Golden("v1", "Passed");
+        _world.Settle();
+        _world.TrafficMoved();
+        _world.Settle();
+        Assert.Equal(("Serving", "Passed"), (_world.Version("v1").State, _world.Version("v1").Golden));
+        Assert.Empty(_world.Plan().Actions);
+
+        // Its predictor was edited.
+        _world.RevisionReady("v1");
+        _world.Settle();
+        Assert.Equal("Unasked", _world.Version("v1").Golden);
+        Assert.Contains(_world.Version("v1").Revision!, _world.Version("v1").Message, StringComparison.Ordinal);
+        Assert.Contains("golden", _world.Condition("RevisionReady").Message, StringComparison.Ordinal);
+        Assert.Empty(_world.Plan().Actions);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
