@@ -56,7 +56,8 @@ internal sealed class GatewayProver(HttpClient http, Uri gateway, TimeProvider t
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested)
         {
-            return new(null, $"no answer within {timeout.TotalSeconds} s");
+            // So much time was given to the model, its start included; a gateway that has no way to it says so sooner.
+            return new(null, $"no answer within {timeout.TotalSeconds} s", Late: true);
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
@@ -79,10 +80,11 @@ internal sealed class GatewayProver(HttpClient http, Uri gateway, TimeProvider t
     private static string Short(string text) => text.Length <= 200 ? text : text[..200] + "…";
 
     /// <param name="Status">Null: none came, and <paramref name="Text"/> says why.</param>
-    private readonly record struct Answer(HttpStatusCode? Status, string Text)
+    /// <param name="Late">It took longer than the spec allows.</param>
+    private readonly record struct Answer(HttpStatusCode? Status, string Text, bool Late = false)
     {
         /// <summary>Not what gateway, activator and queue-proxy say in its place, nor the model server while it has no model yet (400 "Model with name X is not ready", kserve#2882).</summary>
-        public bool FromTheModel => Status switch
+        public bool FromTheModel => Late || Status switch
         {
             null or HttpStatusCode.TooManyRequests or HttpStatusCode.BadGateway or HttpStatusCode.ServiceUnavailable or HttpStatusCode.GatewayTimeout => false,
             HttpStatusCode.BadRequest => !Text.Contains(" is not ready", StringComparison.Ordinal),

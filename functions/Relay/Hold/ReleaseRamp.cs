@@ -10,6 +10,7 @@ internal struct ReleaseRamp
     private const int Most = 1 << 16;
     private int _bound;
     private int _window;
+    private bool _failed;
 
     /// <param name="start">Requests at first.</param>
     /// <param name="bound">What the ready pods take at once; null: not known.</param>
@@ -26,14 +27,19 @@ internal struct ReleaseRamp
     public void Answered() => _window = Math.Min(_window + 1, _bound);
 
     /// <summary>A request was refused or broke: no growth before the next answers.</summary>
-    public void Failed() => _window = Math.Max(1, _window / 2);
+    public void Failed()
+    {
+        _window = Math.Max(1, _window / 2);
+        _failed = true;
+    }
 
-    /// <summary>A second went by without a failure.</summary>
+    /// <summary>A second went by: it doubles, unless a request failed in it.</summary>
     /// <param name="bound">What the ready pods take by now: more of them may have come, or some gone.</param>
     public void Calm(int? bound)
     {
         _bound = Bound(bound);
-        _window = (int)Math.Min(_window * 2L, _bound);
+        _window = (int)Math.Min(_failed ? _window : _window * 2L, _bound);
+        _failed = false;
     }
 
     private static int Bound(int? bound) => bound is > 0 ? bound.Value : Most;

@@ -68,6 +68,10 @@ public sealed class HoldPlannerTests
         Assert.Equal(64, ramp.Window);
         ramp.Failed();
         Assert.Equal(32, ramp.Window);
+        ramp.Calm(null);
+        Assert.Equal(32, ramp.Window);
+        ramp.Calm(null);
+        Assert.Equal(64, ramp.Window);
         var bound = new ReleaseRamp(4, 2);
         bound.Answered();
         bound.Calm(2);

@@ -29,7 +29,7 @@ public class GatewayProverTests
         Assert.Equal(GoldenOutcome.Unanswered, await ProveAsync(_ => Task.FromResult(new HttpResponseMessage { Content = new StreamContent(new Broken()) })));
 
     [Fact]
-    public async Task Prove_Silence_IsUnansweredWhenItsTimeIsOver() => Assert.Equal(GoldenOutcome.Unanswered, await ProveAsync(async cancelled =>
+    public async Task Prove_Silence_RefusesWhenItsTimeIsOver() => Assert.Equal(GoldenOutcome.Failed, await ProveAsync(async cancelled =>
     {
         await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancelled);
         return new();
