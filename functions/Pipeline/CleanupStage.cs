@@ -40,9 +40,10 @@ internal static class CleanupStage
 
         bool Dead(ObjectMeta meta) => Ours(meta) is { } digest && !needed.Contains(meta.Name!) && !kept.Contains(digest) && (known.Contains(digest) || Old(meta));
 
-        // Of a version that is only kept: somebody has deleted its Dataset, and old news made the load once more. It would wait for ever.
+        // Of a version that is only kept: somebody has deleted its Dataset, and old news made the load once more, or the Dataset too and no runtime. It would wait for ever.
         bool Stranded(DataLoad load) => Ours(load.Metadata) is { } digest && !used.Contains(digest)
-            && load.Spec?.Dataset?.Name is { } dataset && dataset != observed.Adopted?.Metadata.Name && observed.Datasets.All(d => d.Metadata.Name != dataset) && Old(load.Metadata);
+            && load.Spec?.Dataset?.Name is { } dataset && dataset != observed.Adopted?.Metadata.Name
+            && (observed.Datasets.All(d => d.Metadata.Name != dataset) || observed.Runtimes.All(r => r.Metadata.Name != dataset)) && Old(load.Metadata);
 
         // Its version's digest; null: it is not ours to delete, or on its way out.
         string? Ours(ObjectMeta meta) => Ownership.Owns(pass.Model, meta) && meta.DeletionTimestamp is null ? meta.Annotations?.GetValueOrDefault(Ownership.DigestAnnotation) : null;
