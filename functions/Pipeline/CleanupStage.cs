@@ -21,9 +21,10 @@ internal static class CleanupStage
     public static void LetGo(LinePass pass, VersionStatus? target)
     {
         var observed = pass.Observed;
-        var used = pass.Versions.Where(v => v.State == VersionState.Serving).Select(v => v.Digest).Append(target?.Digest).Append(pass.Current).OfType<string>().ToHashSet(StringComparer.Ordinal);
+        // Whose cache is looked after, and made again where it is gone.
+        var provided = pass.Versions.Where(v => v.State == VersionState.Serving).Select(v => v.Digest).Append(target?.Digest).OfType<string>().ToHashSet(StringComparer.Ordinal);
         var kept = pass.Versions.Where(v => v.ServingSince is not null).OrderByDescending(v => v.ServingSince).Take(Math.Max(1, pass.Model.Spec!.Cache.KeepVersions)).Select(v => v.Digest)
-            .OfType<string>().Concat(used).ToHashSet(StringComparer.Ordinal);
+            .Append(pass.Current).OfType<string>().Concat(provided).ToHashSet(StringComparer.Ordinal);
         // By name as well: somebody may have edited the annotation.
         var needed = pass.Versions.Where(v => v.Digest is not null && kept.Contains(v.Digest)).SelectMany(v => (string?[])[v.Dataset, v.DataLoad]).OfType<string>().ToHashSet(StringComparer.Ordinal);
         var known = (observed.Read?.Versions ?? []).Where(v => v.Dataset is not null).Select(v => v.Digest).OfType<string>().ToHashSet(StringComparer.Ordinal);
@@ -40,8 +41,8 @@ internal static class CleanupStage
 
         bool Dead(ObjectMeta meta) => Ours(meta) is { } digest && !needed.Contains(meta.Name!) && !kept.Contains(digest) && (known.Contains(digest) || Old(meta));
 
-        // Of a version that is only kept: somebody has deleted its Dataset, and old news made the load once more, or the Dataset too and no runtime. It would wait for ever.
-        bool Stranded(DataLoad load) => Ours(load.Metadata) is { } digest && !used.Contains(digest)
+        // Of a version that is only kept, or refused and still the newest revision: somebody has deleted its Dataset, and old news made the load once more, or the Dataset too and no runtime. It would wait for ever.
+        bool Stranded(DataLoad load) => Ours(load.Metadata) is { } digest && !provided.Contains(digest)
             && load.Spec?.Dataset?.Name is { } dataset && dataset != observed.Adopted?.Metadata.Name
             && (observed.Datasets.All(d => d.Metadata.Name != dataset) || observed.Runtimes.All(r => r.Metadata.Name != dataset)) && Old(load.Metadata);
 

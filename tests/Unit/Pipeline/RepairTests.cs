@@ -96,6 +96,28 @@ public class RepairTests
         Assert.Equal(load, Assert.IsType<LineAction.DeleteLoad>(Assert.Single(_world.Plan().Actions)).Name);
     }
 
+    /// <summary>It is the newest revision, at 0 %, and nothing of it is loaded any more.</summary>
+    [Fact]
+    public void RefusedVersion_DatasetDeletedAndLoadMadeOnceMoreByOldNews_TheLoadIsLetGoWhenItIsNoLongerYoung()
+    {
+        _world.Serve("v1");
+        _world.Upload("v2");
+        _world.Settle();
+        _world.MakeWarm("v2");
+        _world.Settle();
+        _world.RevisionFailed();
+        _world.Settle();
+        var (version, dataset, load) = (_world.Version("v2"), _world.Version("v2").Dataset!, _world.Version("v2").DataLoad!);
+        Assert.Equal((VersionState.Refused, version.Digest), (version.State, _world.Service!.Metadata.Annotations![Ownership.DigestAnnotation]));
+        _world.Datasets.RemoveAll(d => d.Metadata.Name == dataset);
+        _world.Runtimes.RemoveAll(r => r.Metadata.Name == dataset);
+        var stranded = _world.Loads.Find(l => l.Metadata.Name == load)!;
+        (stranded.Status, stranded.Metadata.CreationTimestamp) = (null, _world.Now);
+        Assert.Empty(_world.Plan().Actions);
+        _world.Now += CleanupStage.Young;
+        Assert.Equal(load, Assert.IsType<LineAction.DeleteLoad>(Assert.Single(_world.Plan().Actions)).Name);
+    }
+
     [Fact]
     public void NextVersionIsWarm_ServiceDeleted_TheServedVersionGetsItBackFirst()
     {
