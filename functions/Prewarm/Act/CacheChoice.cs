@@ -67,7 +67,7 @@ internal sealed class CacheChoice(FleetForecast forecast, PrewarmOptions options
                     again = true;
                 }
 
-                if (verdicts[claims[i].Model] is CacheVerdict.Evicted or CacheVerdict.Idle && await inUse(look))
+                if (verdicts[look.Key] is CacheVerdict.Evicted or CacheVerdict.Idle && await inUse(look))
                 {
                     claims[i] = claims[i] with { Bound = true };
                     again = true;

@@ -27,7 +27,7 @@ internal sealed class PrewarmTick(
     private readonly Dictionary<ModelKey, DateTimeOffset> _written = [];
     private double _tells = TellsAMinute;
     private readonly HashSet<ModelKey> _measured = [];
-    private Dictionary<ModelKey, PrewarmStatus> _told = [];
+    private readonly Dictionary<ModelKey, PrewarmStatus> _told = [];
 
     // Namespaces (null as "": all) whose models' statuses have been read since it became this process's turn.
     private readonly HashSet<string> _toldOf = new(StringComparer.Ordinal);
@@ -64,6 +64,7 @@ internal sealed class PrewarmTick(
         if (mine && !_acted)
         {
             // Who had the turn before has changed what this process has read.
+            _told.Clear();
             _toldOf.Clear();
             memories.ReadAgain();
             fleet.ReadAgain();
@@ -245,11 +246,6 @@ internal sealed class PrewarmTick(
     /// <summary>What models' days have cost, as whoever had the turn before wrote it; one namespace that cannot be read keeps no other waiting.</summary>
     private async Task ReadToldAsync(CancellationToken cancellationToken)
     {
-        if (_toldOf.Count == 0)
-        {
-            _told = [];
-        }
-
         foreach (var ns in Scopes().Where(s => !_toldOf.Contains(s ?? "")))
         {
             try

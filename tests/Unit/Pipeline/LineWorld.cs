@@ -156,6 +156,17 @@ internal sealed class LineWorld
         RollOut(version);
     }
 
+    /// <summary>Its revision fails.</summary>
+    public void Refuse(string version)
+    {
+        Upload(version);
+        Settle();
+        MakeWarm(version);
+        Settle();
+        RevisionFailed();
+        Settle();
+    }
+
     public VersionStatus Version(string name) => Model.Status!.Versions!.Find(v => v.Name == name)!;
 
     public ModelCondition Condition(string type) => Model.Status!.Conditions!.Find(c => c.Type == type)!;

@@ -84,11 +84,7 @@ public class RepairTests
         _world.Now += CleanupStage.Young;
         Assert.Empty(_world.Plan().Actions);
 
-        // Old news may have made the Dataset once more as well, and was killed before its runtime.
-        _world.Datasets.RemoveAll(d => d.Metadata.Name == dataset && !datasetToo);
-        _world.Runtimes.RemoveAll(r => r.Metadata.Name == dataset);
-        var stranded = _world.Loads.Find(l => l.Metadata.Name == load)!;
-        (stranded.Status, stranded.Metadata.CreationTimestamp) = (null, _world.Now);
+        Strand(dataset, load, datasetToo);
         Assert.Empty(_world.Plan().Actions);
         Assert.Equal(_world.Now + CleanupStage.Young + TimeSpan.FromSeconds(1), _world.Plan().Status.NextLook);
 
@@ -101,21 +97,23 @@ public class RepairTests
     public void RefusedVersion_DatasetDeletedAndLoadMadeOnceMoreByOldNews_TheLoadIsLetGoWhenItIsNoLongerYoung()
     {
         _world.Serve("v1");
-        _world.Upload("v2");
-        _world.Settle();
-        _world.MakeWarm("v2");
-        _world.Settle();
-        _world.RevisionFailed();
-        _world.Settle();
+        _world.Refuse("v2");
         var (version, dataset, load) = (_world.Version("v2"), _world.Version("v2").Dataset!, _world.Version("v2").DataLoad!);
         Assert.Equal((VersionState.Refused, version.Digest), (version.State, _world.Service!.Metadata.Annotations![Ownership.DigestAnnotation]));
-        _world.Datasets.RemoveAll(d => d.Metadata.Name == dataset);
-        _world.Runtimes.RemoveAll(r => r.Metadata.Name == dataset);
-        var stranded = _world.Loads.Find(l => l.Metadata.Name == load)!;
-        (stranded.Status, stranded.Metadata.CreationTimestamp) = (null, _world.Now);
+        Strand(dataset, load, datasetToo: false);
         Assert.Empty(_world.Plan().Actions);
         _world.Now += CleanupStage.Young;
         Assert.Equal(load, Assert.IsType<LineAction.DeleteLoad>(Assert.Single(_world.Plan().Actions)).Name);
+    }
+
+    /// <summary>Somebody deletes a cache, and old news makes its load once more.</summary>
+    /// <param name="datasetToo">And the Dataset as well, and is killed before its runtime.</param>
+    private void Strand(string dataset, string load, bool datasetToo)
+    {
+        _world.Datasets.RemoveAll(d => d.Metadata.Name == dataset && !datasetToo);
+        _world.Runtimes.RemoveAll(r => r.Metadata.Name == dataset);
+        var stranded = _world.Loads.Find(l => l.Metadata.Name == load)!;
+        (stranded.Status, stranded.Metadata.CreationTimestamp) = (null, _world.Now);
     }
 
     [Fact]

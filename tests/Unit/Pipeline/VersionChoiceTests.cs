@@ -264,12 +264,7 @@ public class VersionChoiceTests
     public void Retry_RefusedVersion_GetsANewRevisionOnce()
     {
         _world.Serve("v1");
-        _world.Upload("v2");
-        _world.Settle();
-        _world.MakeWarm("v2");
-        _world.Settle();
-        _world.RevisionFailed();
-        _world.Settle();
+        _world.Refuse("v2");
         Assert.Equal("Refused", _world.Version("v2").State);
 
         _world.Annotate(VersionChoice.RetryAnnotation, _world.Version("v2").Digest);

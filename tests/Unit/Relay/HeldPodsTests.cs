@@ -11,11 +11,7 @@ public sealed class HeldPodsTests
     [Fact]
     public async Task Ramp_MorePodsGetReady_EachHasItsShare()
     {
-        await using var world = new RelayWorld();
-        var gateway = await world.ServeAsync(_ => { }, world.GatewayAsync);
-        var model = RelayRouterTests.Model("default", "bloom");
-        model.Spec!.Serving.Predictor = new() { ["containerConcurrency"] = 1 };
-        await world.RelayAsync(gateway.Urls.First(), model);
+        await using var world = await RelayWorld.StartAsync(concurrency: 1);
         world.Scale.Set(ScaleLevel.Zero);
         var go = new TaskCompletionSource();
         world.Predict = async (context, body) =>

@@ -118,11 +118,7 @@ public sealed class HoldTests
     [Fact]
     public async Task Release_OnePodWithRoomForOne_IsInTheOrderOfArrival()
     {
-        await using var world = new RelayWorld();
-        var gateway = await world.ServeAsync(_ => { }, world.GatewayAsync);
-        var model = RelayRouterTests.Model("default", "bloom");
-        model.Spec!.Serving.Predictor = new() { ["containerConcurrency"] = 1 };
-        await world.RelayAsync(gateway.Urls.First(), model);
+        await using var world = await RelayWorld.StartAsync(concurrency: 1);
         world.Scale.Set(ScaleLevel.Zero);
         var up = new TaskCompletionSource();
         world.Ready = _ => up.Task;

@@ -39,11 +39,21 @@ internal sealed class RelayWorld : IAsyncDisposable
 
     public ModelHolds Holds => Services.GetRequiredService<ModelHolds>();
 
-    public static async Task<RelayWorld> StartAsync(params (string Key, string Value)[] settings)
+    public static Task<RelayWorld> StartAsync(params (string Key, string Value)[] settings) => StartAsync(RelayRouterTests.Model("default", "bloom"), settings);
+
+    /// <param name="concurrency">Requests that a pod of the model takes at once.</param>
+    public static Task<RelayWorld> StartAsync(int concurrency)
+    {
+        var model = RelayRouterTests.Model("default", "bloom");
+        model.Spec!.Serving.Predictor = new() { ["containerConcurrency"] = concurrency };
+        return StartAsync(model, []);
+    }
+
+    private static async Task<RelayWorld> StartAsync(CachedModel model, (string Key, string Value)[] settings)
     {
         var world = new RelayWorld();
         var gateway = await world.ServeAsync(_ => { }, world.GatewayAsync);
-        await world.RelayAsync(gateway.Urls.First(), RelayRouterTests.Model("default", "bloom"), settings);
+        await world.RelayAsync(gateway.Urls.First(), model, settings);
         return world;
     }
 
